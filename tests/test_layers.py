@@ -14,12 +14,12 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 600, 60
 
 # From the bottom up. A module imports from the layers below its own and from modules left of it in its own.
 LAYERS = {
-    "numerics": ["_normal", "_roots", "_scale", "_mixture"],
+    "numerics": ["_normal", "_roots", "_scale", "_univariate", "_mixture"],
     "model": ["_network"],
     "learning": ["_data", "_training"],
     "boundary": ["_distribution", "_unwrap", "metrics"],
-    "estimators": ["_regressor", "_search"],
-    "on top": ["plotting", "_table", "__main__"],
+    "estimators": ["_density", "_fitting", "_regressor", "_search"],
+    "on top": ["plotting", "_picture", "_table", "__main__"],
 }
 # What each layer may know of other projects. The interface __init__ only gathers names.
 THIRD_PARTY = {

@@ -1,0 +1,49 @@
+"""What the README tells people to type agrees with what the package declares and with what is checked."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = re.findall(r"^ {4}(python3 -m venv .*)$", (ROOT / "README.rst").read_text(), flags=re.MULTILINE)
+
+
+def declared() -> dict[str, list[str]]:
+    """Names of the dependencies, by extra; the runtime's own under an empty name."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    groups = {"": config["options"]["install_requires"], **config["options.extras_require"]}
+    return {extra: re.findall(r"^([\w-]+)", text, flags=re.MULTILINE) for extra, text in groups.items()}
+
+
+def test_there_are_two_commands():
+    assert len(COMMANDS) == 2
+    tour, tests = COMMANDS
+    assert tour.endswith("python -m sklearn_mdn")
+    assert "python -m pytest" in tests
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_use_constraints_and_declared_extras(command):
+    assert "-c constraints.txt" in command
+    (extra,) = re.findall(r'"\.\[(\w+)\]"', command)
+    assert extra in declared()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_valid_shell(command):
+    assert subprocess.run(["bash", "-n", "-c", command], check=False).returncode == 0
+
+
+def test_every_dependency_has_a_tested_version():
+    text = (ROOT / "constraints.txt").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pinned = {re.fullmatch(r"([\w-]+)==[\w.]+", line).group(1) for line in lines}
+    wanted = {name for names in declared().values() for name in names}
+    assert wanted
+    assert wanted <= pinned
