@@ -17,10 +17,11 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._regressor import MDNRegressor
-from sklearn_mdn._table import Table, TableError, column_transformer, diabetes_table, read_table
+from sklearn_mdn._table import Table, TableError, column_pipeline, diabetes_table, read_table
 
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
+MAX_NAMES = 20
 
 
 class _EpochLine:
@@ -46,7 +47,8 @@ class _EpochLine:
             print(f"\r{self._text}", end="", flush=True)
 
     def teardown(self, estimator, context) -> None:
-        print("" if self._in_place else self._text, flush=True)
+        if self._text:
+            print("" if self._in_place else self._text, flush=True)
 
 
 def main(argv: Sequence[str] | None = None, *, model: MDNRegressor | None = None) -> int:
@@ -112,7 +114,7 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
     print(f"{len(y_train)} rows to learn from, {len(y_test)} held out")
 
     start = perf_counter()
-    pipeline = Pipeline([("columns", column_transformer(table)), ("mdn", model.set_callbacks(_EpochLine()))])
+    pipeline = Pipeline([("columns", column_pipeline(table)), ("mdn", model.set_callbacks(_EpochLine()))])
     pipeline.fit(X_train, y_train)
     seconds = perf_counter() - start
     model.set_callbacks()  # the line is not part of what is saved
@@ -120,7 +122,7 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
     density = model.predict_distribution(Z_test)
 
     start = perf_counter()
-    baseline = Pipeline([("columns", column_transformer(table)), ("linear", BayesianRidge())])
+    baseline = Pipeline([("columns", column_pipeline(table)), ("linear", BayesianRidge())])
     baseline.fit(X_train, y_train)
     baseline_seconds = perf_counter() - start
     mean, std = baseline.predict(X_test, return_std=True)
@@ -149,7 +151,7 @@ def comparison(measured: dict[str, float], compared: dict[str, float]) -> str:
     """Two columns of figures as text."""
     width = max(len(name) for name in measured)
     lines = [f"{'held-out rows':<{width}}  {'MDNRegressor':>14}  {'BayesianRidge':>14}"]
-    lines += [f"{name:<{width}}  {measured[name]:>14.4g}  {compared[name]:>14.4g}" for name in measured]
+    lines += [f"{name:<{width}}  {measured[name]:>#14.4g}  {compared[name]:>#14.4g}" for name in measured]
     return "\n".join(lines)
 
 
@@ -185,7 +187,8 @@ def _draw(density: MixtureDistribution, gaussian: MixtureDistribution, y: np.nda
 
 def _save(pipeline: Pipeline, path: Path, table: Table) -> None:
     joblib.dump(pipeline, path)
-    print(f"Pipeline saved in {path}; it expects the columns {', '.join(table.columns)}, in this order:")
+    shown = table.columns[:MAX_NAMES] + ["..."] * (len(table.columns) > MAX_NAMES)
+    print(f"Pipeline saved in {path}; X holds {_columns(table)}, in this order: {', '.join(shown)}")
     print(f"  joblib.load({str(path)!r}).predict(X, quantiles=[0.05, 0.5, 0.95])")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_ROWS = 150
-N_CURVES = 5
+LETTERS = "ABCDE"
 N_GRID = 400
 BLUE, ORANGE, BLACK, GREY = "#2166ac", "#d95f02", "0.1", "0.4"
 
@@ -51,32 +51,33 @@ def draw_densities(
     rows = rows[np.argsort(density.median()[rows])]
     density, baseline, y, n_rows = density[rows], baseline[rows], y[rows], len(y)
     grid = _grid(density, y)
-    chosen = np.round(np.linspace(0.1, 0.9, N_CURVES) * (len(y) - 1)).astype(int)
+    chosen = np.round(np.linspace(0.1, 0.9, len(LETTERS)) * (len(y) - 1)).astype(int)
 
     figure = Figure(figsize=(9.0, 7.5), layout="constrained")
-    layout = figure.add_gridspec(2, N_CURVES, height_ratios=[2, 1])
+    layout = figure.add_gridspec(2, len(LETTERS), height_ratios=[2, 1])
     strip = figure.add_subplot(layout[0, :])
     _draw_strip(strip, density, y, grid, confidence)
     shown = f"{len(y)} held-out rows" if len(y) == n_rows else f"{len(y)} of {n_rows:,} held-out rows"
     strip.set(xlabel=f"{shown}, in the order of their predicted median", ylabel=target)
-    strip.set_title(f"{names[0]}: density of {target} for each row", loc="left")
-    first = None
-    for number, row in enumerate(chosen, start=1):
-        strip.annotate(
-            f"{number}", (row, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom", color=GREY
-        )
-        first = figure.add_subplot(layout[1, number - 1], sharey=first, sharex=first)
-        _draw_curves(first, density[row], baseline[row], y[row], grid, names)
-        first.set_title(f"row {number}", fontsize="medium", color=GREY)
-    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    strip.set_title(f"Densities predicted by {names[0]}", loc="left", pad=18)
+    curves = None
+    for number, (letter, row) in enumerate(zip(LETTERS, chosen, strict=True)):
+        strip.annotate(letter, (row, 1.01), xycoords=("data", "axes fraction"), ha="center", color=GREY)
+        curves = figure.add_subplot(layout[1, number], sharex=curves)
+        _draw_curves(curves, density[row], baseline[row], y[row], grid, names)
+        curves.set_title(f"row {letter}", fontsize="medium", color=GREY)
+        if number == len(LETTERS) // 2:
+            curves.set_xlabel(target)
+    figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
 
 
 def _grid(density: MixtureDistribution, y: np.ndarray) -> np.ndarray:
-    """Values of y that show nearly all of nearly every density and every observed value."""
+    """Values of y that show nearly all of nearly every density and nearly every observed value."""
     low, high = density.interval(0.995)
-    low, high = min(np.quantile(low, 0.05), y.min()), max(np.quantile(high, 0.95), y.max())
-    return np.linspace(low, high, N_GRID)
+    low, high = np.quantile([low, y], 0.02, axis=1).min(), np.quantile([high, y], 0.98, axis=1).max()
+    margin = 0.05 * (high - low)
+    return np.linspace(low - margin, high + margin, N_GRID)
 
 
 def _draw_strip(
@@ -89,11 +90,21 @@ def _draw_strip(
     lower, upper = density.interval(confidence)
     for bound, label in ((lower, f"central {confidence:.0%} interval"), (upper, None)):
         axes.plot(rows, bound, drawstyle="steps-mid", color=BLUE, linewidth=0.8, label=label)
-    inside = (lower <= y) & (y <= upper)
+    inside, low, high = (lower <= y) & (y <= upper), grid[0], grid[-1]
     axes.plot(rows[inside], y[inside], "o", color=BLACK, markersize=3, label="observed, inside")
     axes.plot(rows[~inside], y[~inside], "o", color=ORANGE, markersize=4, label="observed, outside")
-    axes.set(xlim=(-0.5, len(y) - 0.5), ylim=(grid[0], grid[-1]))
-    axes.legend(loc="upper left", fontsize="small", ncols=3)
+    # What lies beyond the frame points there from its edge.
+    for beyond, edge, marker in ((y > high, high, "^"), (y < low, low, "v")):
+        axes.plot(rows[beyond], np.full(beyond.sum(), edge), marker, color=ORANGE)
+    axes.set(xlim=(-0.5, len(y) - 0.5), ylim=(low, high))
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.05),
+        borderaxespad=0,
+        fontsize="small",
+        ncols=3,
+        frameon=False,
+    )
 
 
 def _draw_curves(
@@ -110,5 +121,6 @@ def _draw_curves(
     axes.plot(grid, height, color=BLUE, label=names[0])
     axes.plot(grid, baseline.pdf(grid), color=BLACK, linestyle="--", linewidth=1, label=names[1])
     axes.axvline(y, color=ORANGE, linewidth=1.5, label="observed")
+    axes.set(xlim=(grid[0], grid[-1]))
     axes.set_ylim(bottom=0)
     axes.set_yticks([])

@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 DELIMITERS = ",;\t|"
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
@@ -122,14 +122,17 @@ def read_table(path: str | Path, target: str) -> Table:
     )
 
 
-def column_transformer(table: Table) -> ColumnTransformer:
-    """From the rows of ``table`` to complete, numeric, standardised features."""
+def column_pipeline(table: Table) -> Pipeline:
+    """From rows like those of ``table``, also in data frames, to complete, standardised features."""
     number = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     text = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="missing"),
         OneHotEncoder(handle_unknown="ignore", max_categories=MAX_CATEGORIES, sparse_output=False),
     )
-    return ColumnTransformer([("numeric", number, table.numeric), ("categorical", text, table.categorical)])
+    return make_pipeline(
+        FunctionTransformer(np.asarray, kw_args={"dtype": object}),
+        ColumnTransformer([("numeric", number, table.numeric), ("categorical", text, table.categorical)]),
+    )
 
 
 def _read_rows(path: str | Path) -> tuple[list[str], list[list[str]], list[int]]:
