@@ -1,0 +1,111 @@
+"""Rows resident on the device, and each member's own walk through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """Rows that members refer to by index: inputs (N, d), targets (N, D), weights (N,)."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """What belongs to one member alone: its rows (indices into Rows) and its random stream."""
+
+    train: Tensor
+    validation: Tensor
+    batch_size: int
+    generator: torch.Generator
+
+    @property
+    def n_steps(self) -> int:
+        """Batches an epoch; their sizes differ by at most one row."""
+        return -(-len(self.train) // self.batch_size)
+
+    @property
+    def rows_per_step(self) -> int:
+        return -(-len(self.train) // self.n_steps)
+
+    def epoch(self) -> tuple[Tensor, Tensor]:
+        """Indices and the share (1 / batch length, 0 for padding) of each place, (steps, rows)."""
+        n_steps, n_rows = self.n_steps, self.rows_per_step
+        order = torch.randperm(len(self.train), generator=self.generator)
+        index = torch.zeros(n_rows * n_steps, dtype=torch.int64)
+        index[: len(order)] = self.train[order]
+        present = torch.zeros(n_rows * n_steps, dtype=torch.float64)
+        present[: len(order)] = 1.0
+        # Row b of the reshaped arrays deals one row to every batch, so only the last can be short.
+        index, present = index.view(n_rows, n_steps).T, present.view(n_rows, n_steps).T
+        return index, present / present.sum(1, keepdim=True)
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """One step of a stack: rows (S, B) as indices, the factor of each row's loss, who takes part."""
+
+    index: Tensor
+    factor: Tensor
+    active: Tensor
+
+
+def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
+    """The batches of one epoch. A member with fewer steps, or rows a step, is padded with factors 0."""
+    n_steps = max(member.n_steps for member in members)
+    n_rows = max(member.rows_per_step for member in members)
+    index = torch.zeros(n_steps, len(members), n_rows, dtype=torch.int64)
+    share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64)
+    for i, member in enumerate(members):
+        own_index, own_share = member.epoch()
+        index[: member.n_steps, i, : member.rows_per_step] = own_index
+        share[: member.n_steps, i, : member.rows_per_step] = own_share
+    active = share.sum(-1) > 0.0
+    device, dtype = rows.weight.device, rows.weight.dtype
+    index, active = index.to(device), active.to(device)
+    factor = share.to(device=device, dtype=dtype) * rows.weight[index]
+    for step in range(n_steps):
+        yield Batch(index[step], factor[step], active[step])
+
+
+def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
+    """Indices (S, V) of all members' validation rows and their factors, which sum to 1 a member."""
+    longest = max(len(member.validation) for member in members)
+    index = torch.zeros(len(members), longest, dtype=torch.int64)
+    present = torch.zeros(len(members), longest, dtype=rows.weight.dtype)
+    for i, member in enumerate(members):
+        index[i, : len(member.validation)] = member.validation
+        present[i, : len(member.validation)] = 1.0
+    index = index.to(rows.weight.device)
+    factor = present.to(rows.weight.device) * rows.weight[index]
+    return index, factor / factor.sum(1, keepdim=True).clamp_min(torch.finfo(factor.dtype).tiny)
+
+
+def dropout_factors(
+    members: list[Member], rates: list[float], widths: tuple[int, ...], batch: Batch
+) -> list[Tensor] | None:
+    """Dropout's factors for each hidden layer, (S, B, width): 0, or 1 / (1 - rate).
+
+    Each member draws from its own stream, and only if its rate is positive.
+    """
+    if not any(rates):
+        return None
+    keep = torch.ones(*batch.index.shape, sum(widths))
+    for i, (member, rate) in enumerate(zip(members, rates, strict=True)):
+        if rate > 0.0:
+            drawn = torch.rand(member.rows_per_step, sum(widths), generator=member.generator)
+            keep[i, : member.rows_per_step] = (drawn >= rate) / (1.0 - rate)
+    keep = keep.to(device=batch.factor.device, dtype=batch.factor.dtype)
+    return list(keep.split(list(widths), dim=-1))

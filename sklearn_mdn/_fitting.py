@@ -1,0 +1,273 @@
+"""From the rows of one or several fits to one stack of networks, and back.
+
+A fit is a plan: arrays, members and a network. Plans whose networks differ at most in the number of
+components train as one stack; a single fit is a stack made of one plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from sklearn_mdn._data import Member, Rows
+from sklearn_mdn._mixture import Mixture
+from sklearn_mdn._network import StackedMLP
+from sklearn_mdn._training import History, MemberSettings, TrainingState, train
+
+# A fold that held out fewer rows than this would stop training on noise.
+MIN_VALIDATION_ROWS = 10
+
+# float64 numbers of the widest layer that prediction holds at once.
+PREDICTION_BLOCK = 1 << 23
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def head(self, n_rows: int) -> Table:
+        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows])
+
+
+def canonical_rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Table:
+    """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
+
+    Weighted and repeated data, and any order of them, become the same arrays, so that a fit to them
+    is the same to the last bit.
+    """
+    weight = np.ones(len(x)) if weight is None else weight
+    rows = np.concatenate([x, y, weight[:, None]], axis=1)[weight > 0.0] + 0.0  # -0.0 becomes 0.0
+    rows = rows[np.lexsort(rows.T[::-1])]
+    differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
+    first = np.flatnonzero(np.concatenate([[True], differs]))
+    merged = np.add.reduceat(rows[:, -1], first)
+    n_features = x.shape[1]
+    return Table(
+        x=np.ascontiguousarray(rows[first, :n_features]),
+        y=np.ascontiguousarray(rows[first, n_features:-1]),
+        weight=merged * (len(merged) / merged.sum()),
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Standardization:
+    """The affine maps of inputs and targets to mean 0 and standard deviation 1 on the training rows."""
+
+    x_offset: np.ndarray
+    x_scale: np.ndarray
+    y_offset: np.ndarray
+    y_scale: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table) -> Standardization:
+        x_scaler = StandardScaler().fit(table.x, sample_weight=table.weight)
+        y_scaler = StandardScaler().fit(table.y, sample_weight=table.weight)
+        return cls(x_scaler.mean_, x_scaler.scale_, y_scaler.mean_, y_scaler.scale_)
+
+    def x(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.x_offset) / self.x_scale
+
+    def y(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.y_offset) / self.y_scale
+
+    @property
+    def log_jacobian(self) -> float:
+        """What a log density in standardised units loses in original ones."""
+        return float(np.log(self.y_scale).sum())
+
+
+@final
+@dataclass(frozen=True)
+class TrainingSet:
+    """Standardised rows: ``n_train`` to train on, then those that only early stopping watches."""
+
+    rows: Table
+    n_train: int
+    standardization: Standardization
+    target_ndim: int
+
+    @classmethod
+    def of(
+        cls, table: Table, watched: Table | None, standardization: Standardization, target_ndim: int
+    ) -> TrainingSet:
+        parts = [table] if watched is None else [table, watched]
+        rows = Table(
+            x=standardization.x(np.concatenate([part.x for part in parts])),
+            y=standardization.y(np.concatenate([part.y for part in parts])),
+            weight=np.concatenate([part.weight for part in parts]),
+        )
+        return cls(rows, len(table), standardization, target_ndim)
+
+    @property
+    def n_watched(self) -> int:
+        return len(self.rows) - self.n_train
+
+
+def component_centers(table: Table, n_components: int) -> np.ndarray:
+    """Where component means start, (K, D): targets at even quantiles along their main direction."""
+    _, vectors = np.linalg.eigh(np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1))
+    direction = vectors[:, -1] * np.sign(vectors[np.argmax(np.abs(vectors[:, -1])), -1])
+    order = np.argsort(table.y @ direction, kind="stable")
+    reached = np.cumsum(table.weight[order]) / table.weight.sum()
+    levels = (np.arange(n_components) + 0.5) / n_components
+    return table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+
+
+def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
+    """One shuffle of the rows, cut into round(1 / fraction) folds; none if they would be too small."""
+    n_folds = max(2, round(1.0 / fraction))
+    if n_rows // n_folds < MIN_VALIDATION_ROWS:
+        return []
+    order = np.random.default_rng(np.random.SeedSequence([seed])).permutation(n_rows)
+    return [np.sort(fold) for fold in np.array_split(order, n_folds)]
+
+
+def member_generator(seed: int, member: int) -> torch.Generator:
+    """The random stream of a member: it depends on (seed, member) alone, and lives on the CPU."""
+    (state,) = np.random.SeedSequence([seed, member]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+@final
+@dataclass
+class Plan:
+    """One fit, ready to train: its rows (shared by plans with equal preprocessing) and its members."""
+
+    architecture: dict
+    network: StackedMLP
+    data: TrainingSet
+    train: list[np.ndarray]
+    validation: list[np.ndarray]
+    generators: list[torch.Generator]
+    settings: MemberSettings
+    batch_size: int
+    params: Tensor
+    seed: int
+
+
+@final
+@dataclass
+class Trained:
+    """What training gives one plan: parameters (E, P) and the members' histories."""
+
+    params: Tensor
+    histories: list[History]
+
+
+@final
+@dataclass(frozen=True)
+class MixtureLikelihood:
+    """log p(y | x) of each row under each member, with padded components switched off."""
+
+    network: StackedMLP
+    used: Tensor | None = None
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return self.network.hidden_layer_sizes
+
+    @property
+    def decayed(self) -> Tensor:
+        return self.network.decayed()
+
+    def select(self, index: Tensor) -> MixtureLikelihood:
+        return self if self.used is None else replace(self, used=self.used[index])
+
+    def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
+        return self.network(self.network.split(params), x, keep=keep, used=self.used).log_prob(y)
+
+
+def train_plans(
+    plans: list[Plan],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_epoch: Callable[[int, TrainingState], bool] | None = None,
+) -> list[Trained]:
+    """Train the members of all plans as one stack."""
+    widest = max((plan.network for plan in plans), key=lambda network: network.head.n_components)
+    rows, starts = _joined_rows([plan.data.rows for plan in plans], device, dtype)
+    members, settings, used = [], [], []
+    for plan, start in zip(plans, starts, strict=True):
+        for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
+            members.append(
+                Member(
+                    torch.from_numpy(own + start),
+                    torch.from_numpy(held_out + start),
+                    plan.batch_size,
+                    generator,
+                )
+            )
+            settings.append(plan.settings)
+            used.append(torch.arange(widest.head.n_components) < plan.network.head.n_components)
+    mask = torch.stack(used).unsqueeze(1).to(device)
+    objective = MixtureLikelihood(widest, None if mask.all() else mask)
+    params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])
+    state = train(objective, params.to(device=device, dtype=dtype), rows, members, settings, on_epoch)
+    return _separate(plans, widest, state)
+
+
+def _joined_rows(
+    tables: list[Table], device: torch.device, dtype: torch.dtype
+) -> tuple[Rows, list[int]]:
+    """All distinct tables one below the other, each once, and where each plan's table starts."""
+    distinct = {id(table): table for table in tables}
+    lengths = np.cumsum([0] + [len(table) for table in distinct.values()])
+    start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
+
+    def tensor(name: str) -> Tensor:
+        arrays = [torch.from_numpy(getattr(table, name)) for table in distinct.values()]
+        return torch.cat([array.to(device=device, dtype=dtype) for array in arrays])
+
+    return Rows(tensor("x"), tensor("y"), tensor("weight")), [start[id(table)] for table in tables]
+
+
+def _separate(plans: list[Plan], widest: StackedMLP, state: TrainingState) -> list[Trained]:
+    """Cut a stack's result into the plans' own."""
+    params, trained, start = state.snapshot().cpu(), [], 0
+    for plan in plans:
+        end = start + len(plan.train)
+        own = plan.network.narrow(params[start:end], widest)
+        trained.append(Trained(own, state.histories[start:end]))
+        start = end
+    return trained
+
+
+@torch.no_grad()
+def predict_mixture(
+    network: StackedMLP,
+    weights: dict[str, np.ndarray],
+    standardization: Standardization,
+    x: np.ndarray,
+    device: torch.device,
+) -> Mixture:
+    """The members' pooled mixture at rows x, in original units: float64, on the CPU, batch axis (n,)."""
+    tensors = {
+        name: torch.from_numpy(np.array(values, dtype=np.float64)).to(device) for name, values in weights.items()
+    }
+    n_members = len(next(iter(tensors.values())))
+    inputs = torch.from_numpy(standardization.x(x)).to(device)
+    width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
+    block = max(1, PREDICTION_BLOCK // (n_members * width))
+    offset = torch.from_numpy(np.array(standardization.y_offset))
+    scale = torch.from_numpy(np.array(standardization.y_scale))
+    parts = []
+    for part in inputs.split(block):
+        mixture = network(tensors, part.expand(n_members, -1, -1)).map(Tensor.cpu)
+        parts.append(mixture.merge_members().affine(offset, scale))
+    return Mixture.concatenate(parts)

@@ -1,0 +1,296 @@
+"""The training loop of a stack: one state, one step for all members, each with settings of its own.
+
+It knows an objective, rows and members; it knows neither mixtures nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import torch
+from torch import Tensor
+
+from sklearn_mdn._data import Batch, Member, Rows, dropout_factors, epoch_batches, validation_rows
+
+# Adam's published constants (Kingma and Ba 2015).
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+# Rows of all members together that validation evaluates at once.
+VALIDATION_BLOCK = 1 << 16
+
+
+class Objective(Protocol):
+    """What is maximised: the log-likelihood of each row under each member's network."""
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]: ...
+
+    @property
+    def decayed(self) -> Tensor: ...
+
+    def select(self, index: Tensor) -> Objective: ...
+
+    def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
+
+
+@final
+@dataclass(frozen=True)
+class MemberSettings:
+    """How one member is trained."""
+
+    max_iter: int
+    learning_rate: float
+    alpha: float
+    dropout: float
+    clip_grad_value: float = math.inf
+    clip_grad_norm: float = math.inf
+    tol: float | None = None
+    n_iter_no_change: int = 10
+    warm_up: float = 0.05
+
+    def rates(self, steps: Tensor, n_steps: int) -> Tensor:
+        """Learning rate of each step: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
+        warm = max(1, math.ceil(self.warm_up * n_steps))
+        fall = 0.5 * (1.0 + torch.cos(math.pi * (steps - warm + 1).double() / (n_steps - warm + 1)))
+        return self.learning_rate * torch.where(steps < warm, (steps + 1).double() / warm, fall)
+
+
+@final
+@dataclass
+class History:
+    """What is known of one member's training."""
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best_score: float = -math.inf
+    stale: int = 0
+    n_skipped: int = 0
+    stopped: bool = False
+    failure: str | None = None
+
+
+@final
+class TrainingState:
+    """Everything that changes: a row of each matrix is a member still in training."""
+
+    def __init__(self, params: Tensor, objective: Objective, members: list[Member]) -> None:
+        self.histories = [History() for _ in members]
+        self.result = params.detach().clone()
+        self.active = torch.arange(len(members))
+        self.params = params.detach().clone().requires_grad_()
+        self.best = self.params.detach().clone()
+        self.first = torch.zeros_like(self.best)
+        self.second = torch.zeros_like(self.best)
+        self.power_1 = torch.ones(len(members), 1, dtype=torch.float64, device=params.device)
+        self.power_2 = torch.ones_like(self.power_1)
+        self.objective = objective
+        self.members = members
+
+    def snapshot(self) -> Tensor:
+        """Each member's best parameters so far, (S, P)."""
+        self.result[self.active] = self.best
+        return self.result
+
+    def keep(self, mask: list[bool]) -> None:
+        """Store the parameters of the members that leave the stack, go on with the others."""
+        self.snapshot()
+        if all(mask):
+            return
+        index = torch.tensor(mask).nonzero().squeeze(1)
+        self.active = self.active[index]
+        self.members = [member for member, kept in zip(self.members, mask, strict=True) if kept]
+        on_device = index.to(self.params.device)
+        self.params = self.params.detach()[on_device].requires_grad_()
+        self.best, self.first, self.second = self.best[on_device], self.first[on_device], self.second[on_device]
+        self.power_1, self.power_2 = self.power_1[on_device], self.power_2[on_device]
+        self.objective = self.objective.select(on_device)
+
+
+@final
+class Adam:
+    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on a matrix (S, P), each row with its own
+    step count, rate, decay and clipping. A row that takes no part in a step keeps every number."""
+
+    def __init__(self, settings: list[MemberSettings], decayed: Tensor, like: Tensor) -> None:
+        def column(name: str) -> Tensor:
+            values = [getattr(setting, name) for setting in settings]
+            return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)
+
+        self.alpha = column("alpha") * decayed.to(like)
+        self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
+        self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
+        self.zero = like.new_zeros(())
+
+    def clip(self, gradient: Tensor) -> Tensor:
+        """Cut each entry at the member's threshold, then shorten each row to the member's length."""
+        if self.clips_values:
+            gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
+        length = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        return gradient * (self.clip_norm / length).clamp_max_(1.0)
+
+    @torch.no_grad()
+    def step(self, state: TrainingState, gradient: Tensor, rate: Tensor, taken: Tensor) -> None:
+        """Move the rows of ``state.params`` where ``taken`` (S, 1) by ``rate`` (S, 1)."""
+        gradient = torch.where(taken, self.clip(gradient), self.zero)
+        share_1, share_2 = taken * (1.0 - BETA_1), taken * (1.0 - BETA_2)
+        # Running powers beta^t, in float64: 1 - beta_2^t would lose four digits in float32.
+        state.power_1 *= 1.0 - share_1.double()
+        state.power_2 *= 1.0 - share_2.double()
+        # A row before its first step has power 1; its rate is 0, and so must its quotient be.
+        bias_1 = (1.0 - state.power_1).clamp_min_(1.0 - BETA_1).to(gradient.dtype)
+        root_2 = (1.0 - state.power_2).clamp_min_(1.0 - BETA_2).sqrt_().to(gradient.dtype)
+        rate = rate * taken
+        state.first.lerp_(gradient, share_1)
+        state.second.lerp_(gradient.square_(), share_2)
+        state.params.addcmul_(state.params, rate * self.alpha, value=-1.0)
+        denominator = state.second.sqrt().add_(EPSILON * root_2)
+        state.params.addcdiv_(state.first * (rate * root_2 / bias_1), denominator, value=-1.0)
+
+
+def train(
+    objective: Objective,
+    params: Tensor,
+    rows: Rows,
+    members: list[Member],
+    settings: list[MemberSettings],
+    on_epoch: Callable[[int, TrainingState], bool] | None = None,
+) -> TrainingState:
+    """Train a stack.
+
+    Parameters
+    ----------
+    objective : Objective
+        Log-likelihood of rows.
+    params : Tensor of shape (S, P)
+        Where each member starts; left as it is.
+    rows : Rows
+    members : list of S Member
+        One without validation rows ends with its last weights, any other with its best ones.
+    settings : list of S MemberSettings
+    on_epoch : callable, optional
+        Called after each epoch with its number and the state; training stops when it returns True.
+
+    Returns
+    -------
+    TrainingState
+        ``snapshot()`` gives the parameters (S, P), ``histories`` what happened.
+    """
+    state = TrainingState(params, objective, members)
+    # 0. The start is the first candidate for the best weights
+    start = validate(state, rows)
+    for history, score in zip(state.histories, start.tolist(), strict=True):
+        history.best_score = score if math.isfinite(score) else -math.inf
+    epoch = 0
+    while len(state.active):
+        # 1. One pass over each member's rows
+        current = [settings[i] for i in state.active.tolist()]
+        losses, taken = run_epoch(state, rows, current, epoch)
+        # 2. Score the held-out rows and keep the best weights
+        scores = validate(state, rows)
+        record(state, current, losses, scores, taken)
+        # 3. Report
+        epoch += 1
+        stop = on_epoch is not None and on_epoch(epoch, state)
+        # 4. Let the finished members leave the stack
+        going = [
+            not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
+            for i in state.active.tolist()
+        ]
+        state.keep(going)
+    return state
+
+
+def run_epoch(
+    state: TrainingState, rows: Rows, settings: list[MemberSettings], epoch: int
+) -> tuple[Tensor, Tensor]:
+    """All steps of an epoch. Returns each member's mean loss over the rows of the steps it took, and
+    how many it took and how many it had, (S, 2)."""
+    optimizer = Adam(settings, state.objective.decayed, state.params)
+    rates = learning_rates(state.members, settings, epoch).to(state.params)
+    dropout = [setting.dropout for setting in settings]
+    widths = state.objective.hidden_widths
+    total = torch.zeros(len(settings), dtype=torch.float64, device=state.params.device)
+    n_taken = torch.zeros(len(settings), dtype=torch.int64, device=state.params.device)
+    for step, batch in enumerate(epoch_batches(state.members, rows)):
+        keep = dropout_factors(state.members, dropout, widths, batch)
+        loss, gradient = loss_and_gradient(state, rows, batch, keep)
+        # A row's length is finite exactly if its entries are (and do not overflow when squared).
+        taken = batch.active & torch.isfinite(loss + torch.linalg.vector_norm(gradient, dim=1))
+        optimizer.step(state, gradient, rates[step], taken.unsqueeze(1))
+        total += torch.where(taken, loss, optimizer.zero)
+        n_taken += taken
+    n_active = torch.tensor([member.n_steps for member in state.members])
+    n_taken = n_taken.cpu()
+    return total.cpu() / n_taken, torch.stack([n_taken, n_active], dim=1)
+
+
+def loss_and_gradient(
+    state: TrainingState, rows: Rows, batch: Batch, keep: Sequence[Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """Each member's weighted mean negative log-likelihood on its batch (S,), and its gradient (S, P)."""
+    x, y = rows.x[batch.index], rows.y[batch.index]
+    log_likelihood = state.objective(state.params, x, y, keep)
+    # A padded place must not turn an infinite value into 0 * inf.
+    loss = (batch.factor * log_likelihood.masked_fill(batch.factor == 0.0, 0.0)).sum(1).neg()
+    (gradient,) = torch.autograd.grad(loss.sum(), state.params)
+    return loss.detach(), gradient
+
+
+def learning_rates(members: list[Member], settings: list[MemberSettings], epoch: int) -> Tensor:
+    """Rates of the steps of an epoch, (steps, S, 1); 0 where a member has no such step."""
+    n_steps = max(member.n_steps for member in members)
+    rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64)
+    for i, (member, setting) in enumerate(zip(members, settings, strict=True)):
+        steps = epoch * member.n_steps + torch.arange(member.n_steps)
+        rates[: member.n_steps, i, 0] = setting.rates(steps, setting.max_iter * member.n_steps)
+    return rates
+
+
+@torch.no_grad()
+def validate(state: TrainingState, rows: Rows) -> Tensor:
+    """Weighted mean held-out log-likelihood of each member, (S,); NaN for one that holds out nothing."""
+    index, factor = validation_rows(state.members, rows)
+    total = torch.zeros(len(index), dtype=torch.float64, device=index.device)
+    block = max(1, VALIDATION_BLOCK // len(index))
+    for part, weight in zip(index.split(block, dim=1), factor.split(block, dim=1), strict=True):
+        log_likelihood = state.objective(state.params, rows.x[part], rows.y[part], None)
+        total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(1)
+    empty = torch.tensor([len(member.validation) == 0 for member in state.members])
+    return total.cpu().masked_fill(empty, math.nan)
+
+
+@torch.no_grad()
+def record(
+    state: TrainingState,
+    settings: list[MemberSettings],
+    losses: Tensor,
+    scores: Tensor,
+    taken: Tensor,
+) -> None:
+    """Write the epoch into the histories, keep best weights, and mark who is to stop."""
+    improved = []
+    for place, (i, setting) in enumerate(zip(state.active.tolist(), settings, strict=True)):
+        history, held_out = state.histories[i], len(state.members[place].validation) > 0
+        n_taken, n_active = taken[place].tolist()
+        history.n_skipped += int(n_active - n_taken)
+        if n_taken == 0:
+            history.failure = "loss or gradient was not finite in every step of an epoch"
+            history.stopped = True
+            improved.append(False)
+            continue
+        history.loss.append(losses[place].item())
+        score = -history.loss[-1]
+        if held_out:
+            score = scores[place].item()
+            history.validation.append(score)
+        better = score > history.best_score
+        enough = setting.tol is None or score > history.best_score + setting.tol
+        history.stale = 0 if enough else history.stale + 1
+        history.best_score = score if better else history.best_score
+        history.stopped = history.stale >= setting.n_iter_no_change
+        improved.append(better or not held_out)
+    mask = torch.tensor(improved, device=state.params.device).unsqueeze(1)
+    state.best = torch.where(mask, state.params, state.best).detach()
