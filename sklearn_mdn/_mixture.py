@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from sklearn_mdn._scale import Scale
-
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+from sklearn_mdn import _normal
+from sklearn_mdn._scale import Scale, join, take_components
+from sklearn_mdn._univariate import Univariate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,24 @@ class Mixture:
     scale: Scale
 
     @property
+    def n_components(self) -> int:
+        """K."""
+        return self.logits.shape[-1]
+
+    @property
+    def n_targets(self) -> int:
+        """D."""
+        return self.means.shape[-1]
+
+    @property
     def log_weights(self) -> Tensor:
         """Normalised log weights, (..., K)."""
         return torch.log_softmax(self.logits, dim=-1)
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights, (..., K); they sum to one."""
+        return torch.softmax(self.logits, dim=-1)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Mixture:
         """The mixture whose tensors are ``function`` of this one's."""
@@ -43,9 +57,72 @@ class Mixture:
     def component_log_prob(self, y: Tensor) -> Tensor:
         """log N(y; means_k, Sigma_k) for y (..., D), the result (..., K)."""
         z = self.scale.whiten(y.unsqueeze(-2) - self.means)
-        constant = self.means.shape[-1] * HALF_LOG_2PI
-        return -0.5 * z.square().sum(-1) - self.scale.log_det() - constant
+        return _normal.log_pdf(z).sum(-1) - self.scale.log_det()
 
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (..., D)."""
         return torch.logsumexp(self.log_weights + self.component_log_prob(y), dim=-1)
+
+    def log_responsibilities(self, y: Tensor) -> Tensor:
+        """log P(component | y) for y (..., D), the result (..., K)."""
+        return torch.log_softmax(self.log_weights + self.component_log_prob(y), dim=-1)
+
+    def mean(self) -> Tensor:
+        """E[y], (..., D)."""
+        return (self.weights.unsqueeze(-1) * self.means).sum(-2)
+
+    def covariance(self) -> Tensor:
+        """Cov[y], (..., D, D): within the components and between them."""
+        weights = self.weights[..., None, None]
+        spread = self.means - self.mean().unsqueeze(-2)
+        between = spread.unsqueeze(-1) * spread.unsqueeze(-2)
+        return (weights * (self.scale.covariance() + between)).sum(-3)
+
+    def univariate(self) -> Univariate:
+        """The D marginals of single targets, with the batch axes (..., D)."""
+        means = self.means.mT
+        deviations = self.scale.std.mT.expand(means.shape)
+        return Univariate(self.log_weights.unsqueeze(-2), means, deviations)
+
+    def affine(self, shift: Tensor, stretch: Tensor) -> Mixture:
+        """The density of shift + stretch * y, for shift and positive stretch (D,)."""
+        return Mixture(self.logits, self.means * stretch + shift, self.scale.stretch(stretch))
+
+    def marginal(self, targets: list[int]) -> Mixture:
+        """The density of some of the targets, in the order named."""
+        return Mixture(self.logits, self.means[..., targets], self.scale.marginal(targets))
+
+    def condition(self, targets: list[int], values: Tensor) -> Mixture:
+        """The density of the other targets given the values (..., T) of these (Bishop 2006, 2.3.1)."""
+        rest = [j for j in range(self.n_targets) if j not in targets]
+        known = self.marginal(targets)
+        whitened = known.scale.whiten(values.unsqueeze(-2) - known.means)
+        shift, scale = self.scale.regression(targets, rest, whitened)
+        return Mixture(known.log_responsibilities(values), self.means[..., rest] + shift, scale)
+
+    def merge_members(self) -> Mixture:
+        """The equal-weight mixture of S mixtures, the leading axis: K becomes S * K, member by member."""
+        log_weights, scale = self.log_weights, self.scale.expand_components(self.n_components)
+
+        def merge(stored: Tensor) -> Tensor:
+            return stored.movedim(0, 1).flatten(1, 2)
+
+        return Mixture(merge(log_weights), merge(self.means), scale.map(merge))
+
+    def draw(self, uniform: Tensor, noise: Tensor) -> Tensor:
+        """M draws (..., M, D) made of uniform (..., M) in [0, 1) and normal noise (..., M, D)."""
+        cumulative = self.weights.cumsum(-1)
+        cumulative = cumulative / cumulative[..., -1:]  # so that no draw falls behind the last weight
+        component = torch.zeros_like(uniform, dtype=torch.int64)
+        for k in range(self.n_components - 1):
+            component += uniform >= cumulative[..., k : k + 1]
+        means = take_components(self.means, component, trailing=1)
+        return means + self.scale.gather(component).color(noise)
+
+
+def pool(mixtures: Sequence[Mixture], log_weights: Tensor) -> Mixture:
+    """The mixture of mixtures: components side by side, weighted by log_weights (E,) or (..., E)."""
+    logits = [m.log_weights + log_weights[..., i : i + 1] for i, m in enumerate(mixtures)]
+    scales = [m.scale.expand_components(m.n_components) for m in mixtures]
+    means = torch.cat([m.means for m in mixtures], dim=-2)
+    return Mixture(torch.cat(logits, dim=-1), means, join(scales, axis=-1))

@@ -8,7 +8,7 @@ applies L. A K axis of length 1 is shared by all components.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
@@ -48,6 +48,34 @@ class Scale(ABC):
     def map(self, function: Callable[[Tensor], Tensor]) -> Scale:
         """The scale whose stored tensor is ``function`` of this one's."""
 
+    @abstractmethod
+    def cholesky(self) -> Tensor:
+        """Lower Cholesky factor of Sigma, (..., K or 1, D, D)."""
+
+    @abstractmethod
+    def stretch(self, factors: Tensor) -> Scale:
+        """The scale of the targets multiplied by positive ``factors`` (D,)."""
+
+    @abstractmethod
+    def marginal(self, targets: list[int]) -> Scale:
+        """The scale of some of the targets, in the order named."""
+
+    @abstractmethod
+    def regression(self, given: list[int], rest: list[int], whitened: Tensor) -> tuple[Tensor, Scale]:
+        """Shift of the mean, and scale, of the targets ``rest`` once those ``given`` are known.
+
+        ``whitened`` (..., K, T) are the residuals of the given targets as ``marginal(given)`` whitens
+        them. The shift is (..., K, len(rest)).
+        """
+
+    @abstractmethod
+    def expand_components(self, n_components: int) -> Scale:
+        """The same scale with a K axis of full length; the stored tensor is not copied."""
+
+    @abstractmethod
+    def gather(self, components: Tensor) -> Scale:
+        """The scale of the components named by an index (..., M), M taking the place of K."""
+
 
 @final
 class DiagonalScale(Scale):
@@ -81,6 +109,28 @@ class DiagonalScale(Scale):
     def map(self, function: Callable[[Tensor], Tensor]) -> DiagonalScale:
         return DiagonalScale(function(self.deviations), self.n_targets)
 
+    def cholesky(self) -> Tensor:
+        return torch.diag_embed(self.std)
+
+    def stretch(self, factors: Tensor) -> DiagonalScale:
+        if bool((factors == factors[0]).all()):  # what is spherical stays so
+            factors = factors[:1]
+        return DiagonalScale(self.deviations * factors, self.n_targets)
+
+    def marginal(self, targets: list[int]) -> DiagonalScale:
+        shared = self.deviations.shape[-1] == 1
+        return DiagonalScale(self.deviations if shared else self.deviations[..., targets], len(targets))
+
+    def regression(self, given: list[int], rest: list[int], whitened: Tensor) -> tuple[Tensor, DiagonalScale]:
+        return whitened.new_zeros(*whitened.shape[:-1], len(rest)), self.marginal(rest)
+
+    def expand_components(self, n_components: int) -> DiagonalScale:
+        *batch, _, width = self.deviations.shape
+        return self.map(lambda stored: stored.expand(*batch, n_components, width))
+
+    def gather(self, components: Tensor) -> DiagonalScale:
+        return self.map(lambda stored: take_components(stored, components, trailing=1))
+
 
 @final
 class CholeskyScale(Scale):
@@ -95,19 +145,21 @@ class CholeskyScale(Scale):
 
     @property
     def std(self) -> Tensor:
-        return torch.linalg.vector_norm(self.factor, dim=-1)
+        norms: Tensor = torch.linalg.vector_norm(self.factor, dim=-1)
+        return norms
 
     def whiten(self, residual: Tensor) -> Tensor:
         # Forward substitution over columns: D is small and the batch large, where a batched
         # triangular solve would call LAPACK once a matrix.
-        factor, solved = self.factor, []
+        factor = self.factor
+        solved: list[Tensor] = []
         for j in range(self.n_targets):
             inner = sum((factor[..., j, i] * solved[i] for i in range(j)), start=residual.new_zeros(()))
             solved.append((residual[..., j] - inner) / factor[..., j, j])
         return torch.stack(solved, dim=-1)
 
     def color(self, noise: Tensor) -> Tensor:
-        return (self.factor @ noise.unsqueeze(-1)).squeeze(-1)
+        return (self.factor * noise.unsqueeze(-2)).sum(-1)
 
     def log_det(self) -> Tensor:
         return torch.diagonal(self.factor, dim1=-2, dim2=-1).log().sum(-1)
@@ -117,6 +169,60 @@ class CholeskyScale(Scale):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> CholeskyScale:
         return CholeskyScale(function(self.factor))
+
+    def cholesky(self) -> Tensor:
+        return self.factor
+
+    def stretch(self, factors: Tensor) -> CholeskyScale:
+        return CholeskyScale(self.factor * factors.unsqueeze(-1))
+
+    def marginal(self, targets: list[int]) -> CholeskyScale:
+        return CholeskyScale(triangularise(self.factor[..., targets, :]))
+
+    def regression(self, given: list[int], rest: list[int], whitened: Tensor) -> tuple[Tensor, CholeskyScale]:
+        # With the given targets first, L = [[L11, 0], [L21, L22]]: the conditional mean moves by
+        # L21 L11^-1 r and the conditional covariance is L22 L22^T (Schur complement).
+        factor, known = triangularise(self.factor[..., given + rest, :]), len(given)
+        shift = (factor[..., known:, :known] * whitened.unsqueeze(-2)).sum(-1)
+        return shift, CholeskyScale(factor[..., known:, known:])
+
+    def expand_components(self, n_components: int) -> CholeskyScale:
+        *batch, _, dim, _ = self.factor.shape
+        return self.map(lambda stored: stored.expand(*batch, n_components, dim, dim))
+
+    def gather(self, components: Tensor) -> CholeskyScale:
+        return self.map(lambda stored: take_components(stored, components, trailing=2))
+
+
+def take_components(stored: Tensor, components: Tensor, trailing: int) -> Tensor:
+    """Entries (..., M, *trailing) of stored (..., K or 1, *trailing) at an index (..., M)."""
+    axis = stored.ndim - trailing - 1
+    if stored.shape[axis] == 1:
+        return stored
+    index = components.reshape(components.shape + (1,) * trailing)
+    return torch.take_along_dim(stored, index, dim=axis)
+
+
+def triangularise(rows: Tensor) -> Tensor:
+    """Lower triangular L (..., T, T) with positive diagonal and L L^T = A A^T, for A (..., T, D).
+
+    Householder reflections from the right (Golub and Van Loan, section 5.2), all matrices at once:
+    A A^T is never formed, which would square the condition number.
+    """
+    columns = []
+    for i in range(rows.shape[-2]):
+        # What is left of A is (T - i, D - i); its first row is reflected onto the first axis.
+        pivot = rows[..., :1, :]
+        sign = torch.where(pivot[..., :1] < 0, -1.0, 1.0)
+        length = torch.linalg.vector_norm(pivot, dim=-1, keepdim=True)
+        head = pivot[..., :1] + sign * length
+        mirror = torch.cat([head, pivot[..., 1:]], dim=-1) / length
+        twice = 2.0 / mirror.square().sum(-1, keepdim=True)
+        rows = rows - twice * (rows * mirror).sum(-1, keepdim=True) * mirror
+        column = -sign * rows[..., :, :1]
+        columns.append(torch.nn.functional.pad(column.squeeze(-1), (i, 0)))
+        rows = rows[..., 1:, 1:]
+    return torch.stack(columns, dim=-1)
 
 
 def add_to_diagonal(factor: Tensor, amount: float) -> Tensor:
@@ -139,3 +245,18 @@ def add_to_diagonal(factor: Tensor, amount: float) -> Tensor:
             carried = (cosine * carried - sine * column)[..., 1:]
     padded = [torch.nn.functional.pad(column, (j, 0)) for j, column in enumerate(columns)]
     return torch.stack(padded, dim=-1)
+
+
+def join(scales: Sequence[Scale], axis: int) -> Scale:
+    """Scales with full K axes put side by side along an axis, -1 being K and -2 the axis before it.
+
+    Scales of different structure take the least general form that holds them all.
+    """
+    if all(isinstance(scale, DiagonalScale) for scale in scales):
+        diagonal = [scale for scale in scales if isinstance(scale, DiagonalScale)]
+        if all(scale.deviations.shape[-1] == 1 for scale in diagonal):
+            stored = [scale.deviations for scale in diagonal]
+        else:
+            stored = [scale.std for scale in diagonal]
+        return DiagonalScale(torch.cat(stored, dim=axis - 1), scales[0].n_targets)
+    return CholeskyScale(torch.cat([scale.cholesky() for scale in scales], dim=axis - 2))
