@@ -264,10 +264,9 @@ def predict_mixture(
     inputs = torch.from_numpy(standardization.x(x)).to(device)
     width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
     block = max(1, PREDICTION_BLOCK // (n_members * width))
+    outputs = torch.cat(
+        [network.outputs(tensors, part.expand(n_members, -1, -1)).cpu() for part in inputs.split(block)], dim=1
+    )
     offset = torch.from_numpy(np.array(standardization.y_offset))
     scale = torch.from_numpy(np.array(standardization.y_scale))
-    parts = []
-    for part in inputs.split(block):
-        mixture = network(tensors, part.expand(n_members, -1, -1)).map(Tensor.cpu)
-        parts.append(mixture.merge_members().affine(offset, scale))
-    return Mixture.concatenate(parts)
+    return network.head(outputs).merge_members().affine(offset, scale)

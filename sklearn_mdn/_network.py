@@ -183,7 +183,13 @@ class StackedMLP:
         keep: Sequence[Tensor] | None = None,
         used: Tensor | None = None,
     ) -> Mixture:
-        """Densities at x (S, n, d).
+        """Densities at x (S, n, d); the arguments are those of ``outputs`` and of the head."""
+        return self.head(self.outputs(weights, x, keep), used)
+
+    def outputs(
+        self, weights: Mapping[str, Tensor], x: Tensor, keep: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """The last layer's outputs at x (S, n, d).
 
         ``keep`` holds, for each hidden layer, the factors (S, n, width) of dropout: 0, or 1 / (1 - p).
         """
@@ -196,7 +202,7 @@ class StackedMLP:
                 x = activation(x)
                 if keep is not None:
                     x = x * keep[i]
-        return self.head(x, used)
+        return x
 
     def decayed(self) -> Tensor:
         """1 for the columns of (S, P) that weight decay acts on (weights), 0 for the others, (P,)."""
