@@ -135,14 +135,15 @@ class Adam:
     def step(self, state: TrainingState, gradient: Tensor, rate: Tensor, taken: Tensor) -> None:
         """Move the rows of ``state.params`` where ``taken`` (S, 1) by ``rate`` (S, 1)."""
         gradient = torch.where(taken, self.clip(gradient), self.zero)
-        share_1, share_2 = taken * (1.0 - BETA_1), taken * (1.0 - BETA_2)
+        part = taken.to(gradient.dtype)
+        share_1, share_2 = part * (1.0 - BETA_1), part * (1.0 - BETA_2)
         # Running powers beta^t, in float64: 1 - beta_2^t would lose four digits in float32.
         state.power_1 *= 1.0 - share_1.double()
         state.power_2 *= 1.0 - share_2.double()
         # A row before its first step has power 1; its rate is 0, and so must its quotient be.
         bias_1 = (1.0 - state.power_1).clamp_min_(1.0 - BETA_1).to(gradient.dtype)
         root_2 = (1.0 - state.power_2).clamp_min_(1.0 - BETA_2).sqrt_().to(gradient.dtype)
-        rate = rate * taken
+        rate = rate * part
         state.first.lerp_(gradient, share_1)
         state.second.lerp_(gradient.square_(), share_2)
         state.params.addcmul_(state.params, rate * self.alpha, value=-1.0)

@@ -1,0 +1,39 @@
+"""scikit-learn's own conformance checks, over estimators that train along different paths."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_param_validation,
+    parametrize_with_checks,
+)
+
+from sklearn_mdn import MDNRegressor
+
+INSTANCES = {
+    "default": MDNRegressor(),
+    "mini-batches": MDNRegressor(batch_size=8, max_iter=10),
+    "no early stopping": MDNRegressor(early_stopping=False, max_iter=20),
+    "ensemble": MDNRegressor(n_estimators=3, max_iter=20),
+    "full": MDNRegressor(covariance_type="full", max_iter=20),
+    "float64": MDNRegressor(dtype="float64", max_iter=20),
+}
+
+EXPECTED_FAILURES = {
+    "check_regressors_no_decision_function": "predict_proba gives the mixing proportions, as in GaussianMixture"
+}
+
+
+@parametrize_with_checks(
+    list(INSTANCES.values()),
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+    xfail_strict=True,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("check", [check_dataframe_column_names_consistency, check_param_validation])
+def test_checks_outside_the_suite(check):
+    check("MDNRegressor", MDNRegressor(max_iter=5))
