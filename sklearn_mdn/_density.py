@@ -18,7 +18,9 @@ def check_target(y, *, n_rows: int, n_outputs: int | None, name: str = "y") -> n
     y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name)
     expected = (n_rows,) if n_outputs is None else (n_rows, n_outputs)
     if y.shape != expected:
-        raise ValueError(f"{name} must have the shape {expected}, as the target in fit and the rows of X; got {y.shape}.")
+        raise ValueError(
+            f"{name} must have the shape {expected}, as the target in fit and the rows of X; got {y.shape}."
+        )
     return y
 
 
@@ -82,7 +84,9 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             distribution = self.predict_distribution(X)
             return (distribution.mean(), distribution.std()) if return_std else distribution.mean()
         if return_std:
-            raise ValueError("return_std=True and quantiles cannot be asked for together; call predict twice.")
+            raise ValueError(
+                "return_std=True and quantiles cannot be asked for together; call predict twice."
+            )
         levels = check_levels(quantiles)
         distribution = self.predict_distribution(X)
         answers = distribution.ppf(levels.reshape(-1, *(1,) * self.target_ndim_))

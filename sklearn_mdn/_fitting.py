@@ -120,7 +120,9 @@ class TrainingSet:
 
 def component_centers(table: Table, n_components: int) -> np.ndarray:
     """Where component means start, (K, D): targets at even quantiles along their main direction."""
-    _, vectors = np.linalg.eigh(np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1))
+    _, vectors = np.linalg.eigh(
+        np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
+    )
     direction = vectors[:, -1] * np.sign(vectors[np.argmax(np.abs(vectors[:, -1])), -1])
     order = np.argsort(table.y @ direction, kind="stable")
     reached = np.cumsum(table.weight[order]) / table.weight.sum()
@@ -222,9 +224,7 @@ def train_plans(
     return _separate(plans, widest, state)
 
 
-def _joined_rows(
-    tables: list[Table], device: torch.device, dtype: torch.dtype
-) -> tuple[Rows, list[int]]:
+def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
     """All distinct tables one below the other, each once, and where each plan's table starts."""
     distinct = {id(table): table for table in tables}
     lengths = np.cumsum([0] + [len(table) for table in distinct.values()])
@@ -258,14 +258,16 @@ def predict_mixture(
 ) -> Mixture:
     """The members' pooled mixture at rows x, in original units: float64, on the CPU, batch axis (n,)."""
     tensors = {
-        name: torch.from_numpy(np.array(values, dtype=np.float64)).to(device) for name, values in weights.items()
+        name: torch.from_numpy(np.array(values, dtype=np.float64)).to(device)
+        for name, values in weights.items()
     }
     n_members = len(next(iter(tensors.values())))
     inputs = torch.from_numpy(standardization.x(x)).to(device)
     width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
     block = max(1, PREDICTION_BLOCK // (n_members * width))
     outputs = torch.cat(
-        [network.outputs(tensors, part.expand(n_members, -1, -1)).cpu() for part in inputs.split(block)], dim=1
+        [network.outputs(tensors, part.expand(n_members, -1, -1)).cpu() for part in inputs.split(block)],
+        dim=1,
     )
     offset = torch.from_numpy(np.array(standardization.y_offset))
     scale = torch.from_numpy(np.array(standardization.y_scale))

@@ -124,7 +124,9 @@ class MixtureHead:
     def columns_in(self, wider: MixtureHead) -> Tensor:
         """Where this head's outputs lie among those of a head with more components."""
         starts = [0, *torch.tensor(wider.sizes).cumsum(0).tolist()]
-        return torch.cat([torch.arange(size) + start for size, start in zip(self.sizes, starts[:-1], strict=True)])
+        return torch.cat(
+            [torch.arange(size) + start for size, start in zip(self.sizes, starts[:-1], strict=True)]
+        )
 
 
 @final
@@ -207,17 +209,14 @@ class StackedMLP:
     def decayed(self) -> Tensor:
         """1 for the columns of (S, P) that weight decay acts on (weights), 0 for the others, (P,)."""
         return torch.cat(
-            [
-                torch.full((math.prod(shape),), float("coefs" in name))
-                for name, shape in self.shapes.items()
-            ]
+            [torch.full((math.prod(shape),), float("coefs" in name)) for name, shape in self.shapes.items()]
         )
 
     def initial(self, generator: torch.Generator, centers: Tensor, spread: float) -> Tensor:
         """Parameters (P,) of one member, float64, from its own random stream.
 
-        Hidden layers start uniform with the variance 1 / fan_in of LeCun et al. (1998); the last one ten times
-        smaller, so that a component starts at its centre (K, D) for every x.
+        Hidden layers start uniform with the variance 1 / fan_in of LeCun et al. (1998); the last one ten
+        times smaller, so that a component starts at its centre (K, D) for every x.
         """
         pieces = []
         for name, shape in self.shapes.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,12 +54,12 @@ def check_device(device: str) -> torch.device:
 
 
 class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
-    """Mixture density network regressor.
+    r"""Mixture density network regressor.
 
     A feed-forward network gives the mixing proportions, means and covariances of a Gaussian mixture
     over the target [1]_, so that every row has a whole conditional density:
 
-    .. math:: p(y \\mid x) = \\sum_k \\pi_k(x)\\, N(y; \\mu_k(x), \\Sigma_k(x)).
+    .. math:: p(y \mid x) = \sum_k \pi_k(x)\, N(y; \mu_k(x), \Sigma_k(x)).
 
     The negative log-likelihood is minimised by backpropagation with AdamW [2]_ under a learning rate that
     warms up and then falls along half a cosine [3]_. Inputs and targets are standardised inside.
@@ -177,7 +178,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -344,7 +345,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
         if len(sizes) and (sizes.dtype.kind not in "iu" or np.any(sizes < 1)):
-            raise ValueError(f"hidden_layer_sizes must hold positive integers, got {self.hidden_layer_sizes!r}.")
+            raise ValueError(
+                f"hidden_layer_sizes must hold positive integers, got {self.hidden_layer_sizes!r}."
+            )
         return {
             "n_features": n_features,
             "n_outputs": n_outputs,
@@ -383,7 +386,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         validation = [folds[i % len(folds)] if folds else everything[:0] for i in range(self.n_estimators)]
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
-        params = torch.stack([network.initial(generator, centers, INITIAL_SPREAD) for generator in generators])
+        params = torch.stack(
+            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+        )
         if self._continues():
             self._check_continuation(architecture)
             stored = network.join({name: torch.tensor(v) for name, v in self._stored_weights().items()})
@@ -557,7 +562,14 @@ def _append_history(attributes: dict, earlier: MDNRegressor) -> None:
 
 
 def _network_of(
-    n_features, n_outputs, n_components, covariance_type, hidden_layer_sizes, activation, numerical_embedding, reg_covar
+    n_features,
+    n_outputs,
+    n_components,
+    covariance_type,
+    hidden_layer_sizes,
+    activation,
+    numerical_embedding,
+    reg_covar,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
     return StackedMLP(

@@ -52,7 +52,7 @@ class MemberSettings:
     warm_up: float = 0.05
 
     def rates(self, steps: Tensor, n_steps: int) -> Tensor:
-        """Learning rate of each step: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
+        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
         warm = max(1, math.ceil(self.warm_up * n_steps))
         fall = 0.5 * (1.0 + torch.cos(math.pi * (steps - warm + 1).double() / (n_steps - warm + 1)))
         return self.learning_rate * torch.where(steps < warm, (steps + 1).double() / warm, fall)
@@ -104,15 +104,22 @@ class TrainingState:
         self.members = [member for member, kept in zip(self.members, mask, strict=True) if kept]
         on_device = index.to(self.params.device)
         self.params = self.params.detach()[on_device].requires_grad_()
-        self.best, self.first, self.second = self.best[on_device], self.first[on_device], self.second[on_device]
+        self.best, self.first, self.second = (
+            self.best[on_device],
+            self.first[on_device],
+            self.second[on_device],
+        )
         self.power_1, self.power_2 = self.power_1[on_device], self.power_2[on_device]
         self.objective = self.objective.select(on_device)
 
 
 @final
 class Adam:
-    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on a matrix (S, P), each row with its own
-    step count, rate, decay and clipping. A row that takes no part in a step keeps every number."""
+    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on a matrix (S, P).
+
+    Each row has its own step count, rate, decay and clipping. One that takes no part in a step keeps
+    every number.
+    """
 
     def __init__(self, settings: list[MemberSettings], decayed: Tensor, like: Tensor) -> None:
         def column(name: str) -> Tensor:
@@ -128,7 +135,7 @@ class Adam:
         """Cut each entry at the member's threshold, then shorten each row to the member's length."""
         if self.clips_values:
             gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
-        length = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
         return gradient * (self.clip_norm / length).clamp_max_(1.0)
 
     @torch.no_grad()
@@ -207,8 +214,10 @@ def train(
 def run_epoch(
     state: TrainingState, rows: Rows, settings: list[MemberSettings], epoch: int
 ) -> tuple[Tensor, Tensor]:
-    """All steps of an epoch. Returns each member's mean loss over the rows of the steps it took, and
-    how many it took and how many it had, (S, 2)."""
+    """All steps of an epoch.
+
+    Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
+    """
     optimizer = Adam(settings, state.objective.decayed, state.params)
     rates = learning_rates(state.members, settings, epoch).to(state.params)
     dropout = [setting.dropout for setting in settings]

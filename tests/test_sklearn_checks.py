@@ -21,7 +21,7 @@ INSTANCES = {
 }
 
 EXPECTED_FAILURES = {
-    "check_regressors_no_decision_function": "predict_proba gives the mixing proportions, as in GaussianMixture"
+    "check_regressors_no_decision_function": "predict_proba gives the mixing proportions"
 }
 
 
