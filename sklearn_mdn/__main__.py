@@ -71,9 +71,15 @@ def main(argv: Sequence[str] | None = None, *, model: MDNRegressor | None = None
         table, out = _read(arguments)
         _tour(table, MDNRegressor(random_state=0) if model is None else model, out)
     except TableError as error:
-        print(f"sklearn_mdn: error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:  # no right to write here, or no room
+        return _refuse(f"{error.filename}: {error.strerror}")
     return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"sklearn_mdn: error: {message}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,6 +106,8 @@ def _read(arguments: argparse.Namespace) -> tuple[Table, Path | None]:
             raise TableError(f"--target NAME is needed: which column of {arguments.data} is to be predicted")
         table = read_table(arguments.data, arguments.target)
         out = arguments.out or f"mdn_{table.name}.joblib"
+    if out is not None and Path(out).is_dir():
+        raise TableError(f"{out}: is a folder, --out takes a file name")
     if out is not None and not Path(out).resolve().parent.is_dir():
         raise TableError(f"{out}: no such folder to save the pipeline in")
     return table, None if out is None else Path(out)
@@ -156,12 +164,9 @@ def comparison(measured: dict[str, float], compared: dict[str, float]) -> str:
 
 
 def _columns(table: Table) -> str:
-    numeric, categorical = len(table.numeric), len(table.categorical)
-    return (
-        f"{numeric} numeric and {categorical} categorical columns"
-        if categorical
-        else f"{numeric} numeric columns"
-    )
+    kinds = {"numeric": len(table.numeric), "categorical": len(table.categorical)}
+    text = " and ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+    return f"{text} column{'s' * (len(table.columns) > 1)}"
 
 
 def _draw(density: MixtureDistribution, gaussian: MixtureDistribution, y: np.ndarray, table: Table) -> str:
