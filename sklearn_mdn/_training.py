@@ -84,8 +84,7 @@ class TrainingState:
         self.best = self.params.detach().clone()
         self.first = torch.zeros_like(self.best)
         self.second = torch.zeros_like(self.best)
-        self.power_1 = torch.ones(len(members), 1, dtype=torch.float64, device=params.device)
-        self.power_2 = torch.ones_like(self.power_1)
+        self.powers = torch.ones(len(members), 2, dtype=torch.float64, device=params.device)
         self.objective = objective
         self.members = members
 
@@ -109,7 +108,7 @@ class TrainingState:
             self.first[on_device],
             self.second[on_device],
         )
-        self.power_1, self.power_2 = self.power_1[on_device], self.power_2[on_device]
+        self.powers = self.powers[on_device]
         self.objective = self.objective.select(on_device)
 
 
@@ -129,33 +128,38 @@ class Adam:
         self.alpha = column("alpha") * decayed.to(like)
         self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
         self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
-        self.zero = like.new_zeros(())
-
-    def clip(self, gradient: Tensor) -> Tensor:
-        """Cut each entry at the member's threshold, then shorten each row to the member's length."""
-        if self.clips_values:
-            gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
-        length: Tensor = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-        return gradient * (self.clip_norm / length).clamp_max_(1.0)
+        self.betas = torch.tensor([BETA_1, BETA_2], dtype=torch.float64, device=like.device)
+        self.zero, self.one = like.new_zeros(()), self.betas.new_ones(())
 
     @torch.no_grad()
-    def step(self, state: TrainingState, gradient: Tensor, rate: Tensor, taken: Tensor) -> None:
-        """Move the rows of ``state.params`` where ``taken`` (S, 1) by ``rate`` (S, 1)."""
-        gradient = torch.where(taken, self.clip(gradient), self.zero)
+    def step(self, state: TrainingState, loss: Tensor, gradient: Tensor, rate: Tensor, active: Tensor) -> Tensor:
+        """Move the rows of ``state.params`` that are ``active`` (S,) and finite, by ``rate`` (S, 1).
+
+        Returns which rows moved, (S,).
+        """
+        # 1. Clip each entry at the row's threshold, then each row to its length
+        if self.clips_values:
+            gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
+        length = torch.linalg.vector_norm(gradient, dim=1)
+        # A row's length is finite exactly if its entries are (and do not overflow when squared).
+        moved = active & torch.isfinite(loss + length)
+        taken = moved.unsqueeze(1)
+        shortened = gradient * (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
+        gradient = torch.where(taken, shortened, self.zero)
+        # 2. Moments, and the powers beta^t that correct their bias (in float64: 1 - beta_2^t cancels)
+        state.powers *= torch.where(taken, self.betas, self.one)
         part = taken.to(gradient.dtype)
-        share_1, share_2 = part * (1.0 - BETA_1), part * (1.0 - BETA_2)
-        # Running powers beta^t, in float64: 1 - beta_2^t would lose four digits in float32.
-        state.power_1 *= 1.0 - share_1.double()
-        state.power_2 *= 1.0 - share_2.double()
-        # A row before its first step has power 1; its rate is 0, and so must its quotient be.
-        bias_1 = (1.0 - state.power_1).clamp_min_(1.0 - BETA_1).to(gradient.dtype)
-        root_2 = (1.0 - state.power_2).clamp_min_(1.0 - BETA_2).sqrt_().to(gradient.dtype)
+        state.first.lerp_(gradient, part * (1.0 - BETA_1))
+        state.second.lerp_(gradient.square_(), part * (1.0 - BETA_2))
+        # A row before its first step has powers 1; it moves by 0, not by 0 / 0.
+        bias_1, bias_2 = (1.0 - state.powers).clamp_min_(EPSILON).to(gradient.dtype).split(1, dim=1)
+        # 3. Decay, then move
         rate = rate * part
-        state.first.lerp_(gradient, share_1)
-        state.second.lerp_(gradient.square_(), share_2)
         state.params.addcmul_(state.params, rate * self.alpha, value=-1.0)
-        denominator = state.second.sqrt().add_(EPSILON * root_2)
-        state.params.addcdiv_(state.first * (rate * root_2 / bias_1), denominator, value=-1.0)
+        root = bias_2.sqrt()
+        denominator = state.second.sqrt().add_(EPSILON * root)
+        state.params.addcdiv_(state.first * (rate * root / bias_1), denominator, value=-1.0)
+        return moved
 
 
 def train(
@@ -227,9 +231,7 @@ def run_epoch(
     for step, batch in enumerate(epoch_batches(state.members, rows)):
         keep = dropout_factors(state.members, dropout, widths, batch)
         loss, gradient = loss_and_gradient(state, rows, batch, keep)
-        # A row's length is finite exactly if its entries are (and do not overflow when squared).
-        taken = batch.active & torch.isfinite(loss + torch.linalg.vector_norm(gradient, dim=1))
-        optimizer.step(state, gradient, rates[step], taken.unsqueeze(1))
+        taken = optimizer.step(state, loss, gradient, rates[step], batch.active)
         total += torch.where(taken, loss, optimizer.zero)
         n_taken += taken
     n_active = torch.tensor([member.n_steps for member in state.members])
