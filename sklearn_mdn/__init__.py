@@ -2,5 +2,6 @@
 
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._regressor import MDNRegressor
+from sklearn_mdn._unwrap import predict_distribution
 
-__all__ = ["MDNRegressor", "MixtureDistribution"]
+__all__ = ["MDNRegressor", "MixtureDistribution", "predict_distribution"]
