@@ -13,13 +13,12 @@ from sklearn.utils.validation import _check_sample_weight
 from sklearn_mdn._distribution import MixtureDistribution
 
 
-def check_target(y, *, n_rows: int, n_outputs: int | None, name: str = "y") -> np.ndarray:
-    """Targets exactly as wide as in ``fit``: (n,) where ``n_outputs`` is None, else (n, n_outputs)."""
+def check_target(y, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
+    """Targets of exactly this shape; (n, 1) beside (n,) would broadcast in silence."""
     y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name)
-    expected = (n_rows,) if n_outputs is None else (n_rows, n_outputs)
-    if y.shape != expected:
+    if y.shape != shape:
         raise ValueError(
-            f"{name} must have the shape {expected}, as the target in fit and the rows of X; got {y.shape}."
+            f"{name} must have the shape {shape}, as the target in fit and the rows of X; got {y.shape}."
         )
     return y
 
@@ -35,8 +34,7 @@ def check_levels(quantiles, name: str = "quantiles") -> np.ndarray:
 class DensityRegressorMixin(RegressorMixin, ABC):
     """Point predictions, draws and scores of a regressor that predicts mixtures.
 
-    A subclass provides ``predict_distribution`` and, once fitted, ``n_outputs_`` and
-    ``target_ndim_``, the number of axes of the target in ``fit``.
+    A subclass provides ``predict_distribution``.
     """
 
     @abstractmethod
@@ -89,7 +87,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             )
         levels = check_levels(quantiles)
         distribution = self.predict_distribution(X)
-        answers = distribution.ppf(levels.reshape(-1, *(1,) * self.target_ndim_))
+        answers = distribution.ppf(levels.reshape(-1, *(1,) * distribution.mean().ndim))
         return np.moveaxis(answers, 0, -1)
 
     def predict_proba(self, X):
@@ -182,10 +180,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         (3,)
         """
         distribution = self.predict_distribution(X)
-        if y is None:
-            return distribution.logpdf(distribution.mean())
-        n_outputs = None if self.target_ndim_ == 1 else self.n_outputs_
-        return distribution.logpdf(check_target(y, n_rows=len(distribution), n_outputs=n_outputs))
+        center = distribution.mean()
+        return distribution.logpdf(center if y is None else check_target(y, center.shape))
 
     def score(self, X, y, sample_weight=None):
         """Mean log-likelihood of the targets; higher is better.

@@ -162,6 +162,21 @@ class Plan:
     seed: int
 
 
+def stack_key(plan: Plan) -> tuple:
+    """Plans of equal keys can train in one stack: their networks differ in the number of components only."""
+    network = plan.network
+    return replace(network, head=replace(network.head, n_components=1)), plan.batch_size
+
+
+def plan_bytes(plan: Plan, dtype: str) -> int:
+    """About the memory that a plan takes in training, its rows left out."""
+    # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
+    # activations of a batch, each with its gradient and the temporaries of the activation function.
+    shapes = plan.network.shapes.values()
+    activations = plan.batch_size * sum(shape[-1] for shape in shapes) * (2 + plan.network.n_features)
+    return len(plan.train) * (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
+
+
 @final
 @dataclass
 class Trained:

@@ -153,7 +153,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         Axes of the target in ``fit``: 1, or 2 for a target of shape (n_samples, n_outputs).
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` had string names for all of them.
 
     References
@@ -308,10 +308,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _validate(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
-        check_device(self.device)
-        self._architecture_for(1, 1)
-        if X_val is not None and not self.early_stopping:
-            raise ValueError("X_val is watched by early stopping, so early_stopping must be True, got False.")
+        self._check_settings(watched=X_val is not None)
         if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
             raise ValueError("X_val and y_val go together, and sample_weight_val only with them.")
         continues = self._continues()
@@ -329,11 +326,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         watched = None
         if X_val is not None:
             X_val = validate_data(self, X_val, reset=False, dtype=np.float64)
-            n_outputs = None if y.ndim == 1 else y.shape[1]
-            y_val = check_target(y_val, n_rows=len(X_val), n_outputs=n_outputs, name="y_val")
+            y_val = check_target(y_val, (len(X_val), *y.shape[1:]), name="y_val")
             watched = _weighted_table(X_val, y_val, sample_weight_val)
         standardization = self._standardization() if continues else Standardization.of(table)
         return TrainingSet.of(table, watched, standardization, y.ndim)
+
+    def _check_settings(self, watched: bool) -> None:
+        """Refuse what the parameters' types cannot rule out."""
+        check_device(self.device)
+        self._architecture_for(1, 1)
+        if watched and not self.early_stopping:
+            raise ValueError("X_val is watched by early stopping, so early_stopping must be True, got False.")
 
     def _continues(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()

@@ -132,7 +132,9 @@ class Adam:
         self.zero, self.one = like.new_zeros(()), self.betas.new_ones(())
 
     @torch.no_grad()
-    def step(self, state: TrainingState, loss: Tensor, gradient: Tensor, rate: Tensor, active: Tensor) -> Tensor:
+    def step(
+        self, state: TrainingState, loss: Tensor, gradient: Tensor, rate: Tensor, active: Tensor
+    ) -> Tensor:
         """Move the rows of ``state.params`` that are ``active`` (S,) and finite, by ``rate`` (S, 1).
 
         Returns which rows moved, (S,).

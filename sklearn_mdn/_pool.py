@@ -1,0 +1,214 @@
+"""DensityPool: fitted density regressors combined into one exact mixture, and the weights that do it best."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_mdn._density import DensityRegressorMixin
+from sklearn_mdn._distribution import MixtureDistribution
+from sklearn_mdn._mixture import pool
+from sklearn_mdn._unwrap import predict_distribution
+
+# A candidate with less weight than this contributes less than its log-likelihood is known to.
+NEGLIGIBLE_WEIGHT = 1e-4
+
+
+def stacking_weights(
+    log_densities: np.ndarray, row_weight: np.ndarray, *, tol=1e-10, max_iter=10_000
+) -> np.ndarray:
+    """Weights of a mixture of densities that maximise the log-likelihood of held-out rows.
+
+    Maximises sum_i row_weight_i log sum_c w_c exp(log_densities_ic) over the simplex, a concave problem,
+    by EM: each step gives a density the mean responsibility it takes for the rows (Smyth and Wolpert
+    1999, "Linearly combining density estimators via stacking").
+
+    Parameters
+    ----------
+    log_densities : ndarray of shape (n_rows, n_densities)
+        Held-out log densities, finite or -inf.
+    row_weight : ndarray of shape (n_rows,)
+    tol : float
+        Gain in mean log-likelihood below which the search ends.
+    max_iter : int
+
+    Returns
+    -------
+    weights : ndarray of shape (n_densities,)
+        Non-negative, sum to one; those below 1e-4 are set to zero.
+    """
+    share = row_weight / row_weight.sum()
+    # A row that every density calls impossible tells nothing about their weights.
+    known = np.isfinite(log_densities).any(axis=1)
+    log_densities, share = log_densities[known], share[known]
+    weights, reached = np.full(log_densities.shape[1], 1.0 / log_densities.shape[1]), -np.inf
+    for _ in range(max_iter):
+        with np.errstate(divide="ignore"):
+            joint = log_densities + np.log(weights)
+        total = logsumexp(joint, axis=1, keepdims=True)
+        gain, reached = share @ total[:, 0] - reached, share @ total[:, 0]
+        weights = share @ np.exp(joint - total)
+        weights = weights / weights.sum()
+        if gain < tol:
+            break
+    weights = np.where(weights < NEGLIGIBLE_WEIGHT, 0.0, weights)
+    return weights / weights.sum()
+
+
+class DensityPool(DensityRegressorMixin, BaseEstimator):
+    """Weighted pool of density regressors: their mixtures joined into one exact mixture.
+
+    The pooled density is the linear opinion pool [1]_
+
+    .. math:: p(y \\mid x) = \\sum_e w_e\\, p_e(y \\mid x),
+
+    whose components are those of all estimators side by side.
+
+    Parameters
+    ----------
+    estimators : list of estimators
+        Density regressors: :class:`MDNRegressor`, pipelines that end in one, or other pools. ``fit`` fits
+        clones of them; wrap one in :class:`sklearn.frozen.FrozenEstimator` to keep it as it is.
+    weights : array-like of shape (n_estimators,), default=None
+        Non-negative weights, scaled to sum to one. None weighs all alike.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The fitted estimators.
+    weights_ : ndarray of shape (n_estimators,)
+        Their weights, which sum to one.
+    n_features_in_ : int
+        Features seen in ``fit``.
+
+    References
+    ----------
+    .. [1] M. Stone, "The opinion pool", Annals of Mathematical Statistics 32, 1961.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mdn import DensityPool, MDNRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> small = MDNRegressor(1, max_iter=5, random_state=0).fit(X, y)
+    >>> large = MDNRegressor(5, max_iter=5, random_state=0).fit(X, y)
+    >>> pool = DensityPool.from_fitted([small, large], weights=[1, 3])
+    >>> pool.predict_proba(X[:4]).shape
+    (4, 6)
+    """
+
+    _parameter_constraints = {"estimators": [list], "weights": ["array-like", None]}
+
+    def __init__(self, estimators, *, weights=None):
+        self.estimators = estimators
+        self.weights = weights
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    @classmethod
+    def from_fitted(cls, estimators, *, weights=None):
+        """Pool estimators that are fitted already, as they are.
+
+        Parameters
+        ----------
+        estimators : list of fitted estimators
+            All fitted to a target of the same shape.
+        weights : array-like of shape (n_estimators,), default=None
+            Non-negative weights, scaled to sum to one. None weighs all alike.
+
+        Returns
+        -------
+        pool : DensityPool
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If there are no estimators, or the weights do not fit them.
+        """
+        new = cls(list(estimators), weights=weights)
+        return new._adopt(list(estimators))
+
+    # The estimators decide what they are fitted with.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Fit a clone of each estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, for estimators whose ``fit`` takes them.
+
+        Returns
+        -------
+        self : DensityPool
+            The fitted pool.
+        """
+        extra = {} if sample_weight is None else {"sample_weight": sample_weight}
+        _check_weights(self.weights, len(self.estimators))
+        return self._adopt([clone(estimator).fit(X, y, **extra) for estimator in self.estimators])
+
+    def _adopt(self, fitted):
+        """Keep fitted estimators and their weights."""
+        self.weights_ = _check_weights(self.weights, len(fitted))
+        self.estimators_ = fitted
+        self.n_features_in_ = fitted[0].n_features_in_
+        if getattr(fitted[0], "feature_names_in_", None) is not None:
+            self.feature_names_in_ = fitted[0].feature_names_in_
+        return self
+
+    def predict_distribution(self, X):
+        """Pooled conditional density of the target in each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        distribution : MixtureDistribution
+            The weighted mixture of the estimators' mixtures; its ``members()`` are theirs.
+
+        Raises
+        ------
+        ValueError
+            If the estimators were fitted to targets of different shapes.
+        """
+        check_is_fitted(self)
+        parts = [predict_distribution(estimator, X) for estimator in self.estimators_]
+        shapes = {part.mean().shape for part in parts}
+        if len(shapes) > 1:
+            raise ValueError(f"estimators must predict targets of one shape, got {sorted(shapes)}.")
+        with np.errstate(divide="ignore"):
+            log_weights = torch.from_numpy(np.log(self.weights_))
+        return MixtureDistribution._from_mixture(
+            pool([part._mixture for part in parts], log_weights),
+            one_dimensional=parts[0]._one_dimensional,
+            member_sizes=[size for part in parts for size in part._member_sizes],
+        )
+
+
+def _check_weights(weights, n_estimators: int) -> np.ndarray:
+    """Weights of the estimators, scaled to sum to one."""
+    if not n_estimators:
+        raise ValueError("estimators must hold at least one estimator, got none.")
+    values = np.ones(n_estimators) if weights is None else np.asarray(weights, dtype=np.float64)
+    if values.shape != (n_estimators,) or not np.all(np.isfinite(values)) or np.any(values < 0.0):
+        raise ValueError(
+            f"weights must be {n_estimators} non-negative numbers, one an estimator, got {weights!r}."
+        )
+    if not values.sum() > 0.0:
+        raise ValueError("weights must not all be zero.")
+    return values / values.sum()

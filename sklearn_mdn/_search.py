@@ -1,0 +1,543 @@
+"""MDNSearchCV: GridSearchCV's contract, with the networks of all folds and candidates trained as stacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from numbers import Integral
+from traceback import format_exception
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params, validate_data
+
+from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
+from sklearn_mdn._pool import DensityPool, stacking_weights
+from sklearn_mdn._regressor import MDNRegressor, check_device
+from sklearn_mdn._unwrap import predict_distribution
+
+
+@dataclass
+class Task:
+    """One candidate on one split: its estimator, and what becomes of it."""
+
+    estimator: BaseEstimator
+    candidate: int
+    split: int
+    test: np.ndarray
+    plan: Plan | None = None
+    fit_time: float = 0.0
+    score_time: float = 0.0
+    error: Exception | None = None
+    traceback: str | None = None
+    test_scores: object = None
+    train_scores: object = None
+
+    @contextmanager
+    def attempt(self, timed: str, error_score) -> Iterator[None]:
+        """Add the time of the block to ``timed``, and keep an error of it unless it is to be raised."""
+        start = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            if error_score == "raise":
+                raise
+            self.fail(error)
+        finally:
+            setattr(self, timed, getattr(self, timed) + time.perf_counter() - start)
+
+    def fail(self, error: Exception) -> None:
+        self.error, self.plan = error, None
+        self.traceback = "".join(format_exception(error))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the steps before the network make of a split; shared by candidates that differ only in the network."""
+
+    steps: dict
+    X: object
+    data: TrainingSet
+
+
+class _Recorder(MDNRegressor):
+    """Stands in for the network while a pipeline fits its transformers, and keeps what arrives."""
+
+    @classmethod
+    def of(cls, network: MDNRegressor) -> _Recorder:
+        recorder = cls()
+        vars(recorder).update(vars(clone(network)))  # parameters and metadata requests
+        return recorder
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        self.arrived_ = {
+            "X": X,
+            "y": y,
+            "sample_weight": sample_weight,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
+        return self
+
+
+def _network_of(estimator) -> MDNRegressor | None:
+    """The network to be trained: the estimator, or the last step of the pipeline that it is."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return last if isinstance(last, MDNRegressor) else None
+
+
+def _prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) -> None:
+    """Fit what comes before the network, unless another candidate has done it, and plan the network's fit."""
+    estimator, network = task.estimator, _network_of(task.estimator)
+    name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
+    before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
+    key = (task.split, joblib.hash(before))
+    prepared = cache.get(key)
+    network._validate_params()
+    if prepared is None:
+        arrived, steps = {"X": X, "y": y, **fit_params}, {}
+        if name:
+            recorder = _Recorder.of(network)
+            estimator.set_params(**{name: recorder}).fit(X, y, **fit_params)
+            estimator.set_params(**{name: network})
+            arrived, steps = recorder.arrived_, dict(estimator.steps[:-1])
+        prepared = cache[key] = Prepared(steps, arrived["X"], network._validate(**arrived))
+    else:
+        network._check_settings(watched=prepared.data.n_watched > 0)
+        validate_data(network, prepared.X, skip_check_array=True)
+        if name:
+            estimator.set_params(**prepared.steps)
+    task.plan = network._build(prepared.data)
+
+
+def _train_stack(
+    plans: list[Plan], settings: tuple, on_epoch=None
+) -> tuple[list[Trained] | Exception, float]:
+    """Train plans as one stack; returns what came of it, or the error, and the seconds."""
+    start = time.perf_counter()
+    device, dtype = settings
+    try:
+        result = train_plans(
+            plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
+        )
+    except Exception as error:
+        result = error
+    return result, time.perf_counter() - start
+
+
+def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[Task]]:
+    """Tasks that can train together, in stacks within ``max_stack_bytes``; at least ``n_jobs`` if possible."""
+    groups: dict[tuple, list[Task]] = {}
+    for task in tasks:
+        network = _network_of(task.estimator)
+        groups.setdefault((stack_key(task.plan), network.device, network.dtype), []).append(task)
+    stacks = []
+    for group in groups.values():
+        longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
+        stack, used = [], 0
+        for task in group:
+            size = plan_bytes(task.plan, _network_of(task.estimator).dtype)
+            if stack and (used + size > max_stack_bytes or len(stack) == longest):
+                stacks.append(stack)
+                stack, used = [], 0
+            stack.append(task)
+            used += size
+        stacks.append(stack)
+    return stacks
+
+
+class MDNSearchCV(BaseSearchCV):
+    """Search over parameters of an MDNRegressor with cross-validation, all networks trained as stacks.
+
+    A drop-in for :class:`sklearn.model_selection.GridSearchCV` where the estimator is an
+    :class:`MDNRegressor` or a pipeline that ends in one: the same parameters, results and scores. The
+    networks of all folds and all candidates of one shape train together, which takes a
+    fraction of the time of training them one by one.
+
+    Candidates train in one stack if they differ in nothing but ``n_components``, ``alpha``,
+    ``learning_rate_init``, ``dropout``, ``max_iter``, the stopping rule, the clipping thresholds,
+    ``n_estimators`` and ``random_state`` (and in parameters of the pipeline's other steps); each other
+    value of a parameter forms stacks of its own.
+
+    Parameters
+    ----------
+    estimator : MDNRegressor or Pipeline
+        What to search for. A pipeline's transformers are fitted once for each fold and each of their
+        settings.
+    param_grid : dict, list of dict, or iterable of candidates
+        Lists of values by parameter name, or several such grids. Any other iterable gives the candidates
+        themselves, dicts of one value by parameter name;
+        :class:`sklearn.model_selection.ParameterSampler` makes it a random search.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in GridSearchCV. None is the mean held-out log-likelihood.
+    n_jobs : int, default=None
+        Processes that train stacks side by side. None means 1; one stack keeps one core busy.
+    refit : bool, str, callable or "stacking", default=True
+        As in GridSearchCV. "stacking" refits nothing: it keeps all fold networks and gives each candidate
+        the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
+        ``scoring`` says. ``best_estimator_`` is then a :class:`DensityPool`.
+    cv : int, cross-validation generator or iterable, default=None
+        As in GridSearchCV; None is 5-fold.
+    verbose : int, default=0
+        1 announces the search, 2 also tells about each stack.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Stacks dispatched to processes at a time.
+    error_score : "raise" or numeric, default=np.nan
+        Score of a fit that fails; "raise" raises its error.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` has training scores.
+    max_stack_bytes : int, default=2**28
+        Bound on the memory of a stack in training; a single fit is a stack of its own, however large.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        As in GridSearchCV. The fit time of a candidate is its share of its stack's.
+    best_estimator_ : estimator
+        Refitted on all rows, or the pool of ``refit="stacking"``.
+    best_score_ : float
+        Mean cross-validated score of the best candidate.
+    best_params_ : dict
+        Its parameters.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    stacking_weights_ : ndarray of shape (n_candidates,)
+        Weight of each candidate; 0 for those that failed. Only with ``refit="stacking"``.
+    scorer_ : callable or dict
+        What the held-out rows were scored with.
+    n_splits_ : int
+        Folds.
+    refit_time_ : float
+        Seconds that the refit, or finding the stacking weights, took.
+    multimetric_ : bool
+        Whether there were several scorers.
+
+    References
+    ----------
+    .. [1] P. Smyth and D. Wolpert, "Linearly combining density estimators via stacking", Machine
+       Learning 36, 1999.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> mdn = MDNRegressor(max_iter=10, random_state=0)
+    >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=3, refit="stacking").fit(X, y)
+    >>> search.stacking_weights_.shape
+    (2,)
+    >>> search.predict(X[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints = {
+        **BaseSearchCV._parameter_constraints,
+        "param_grid": [dict, list, Iterable],
+        "max_stack_bytes": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        max_stack_bytes=2**28,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.max_stack_bytes = max_stack_bytes
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Train every candidate on every fold, score them, and refit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Passed on to the estimator's ``fit`` (``sample_weight``; split with the rows), the splitter
+            (``groups``) and the scorers, as in GridSearchCV.
+
+        Returns
+        -------
+        self : MDNSearchCV
+            The fitted search.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no MDNRegressor and no pipeline that ends in one.
+        ValueError
+            If an argument is not as described, or every fit failed.
+        """
+        if _network_of(self.estimator) is None:
+            raise TypeError(
+                "estimator must be an MDNRegressor or a Pipeline that ends in one, "
+                f"got {type(self.estimator).__name__}."
+            )
+        # 1. What to train, on what, and how to judge it
+        scorers, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        params = _check_method_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        candidates, splits = list(self._candidates()), self._splits(X, y, routed.splitter.split)
+        if self.verbose > 0:
+            print(
+                f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, "
+                f"totalling {len(splits) * len(candidates)} fits"
+            )
+        # 2. Train and score
+        tasks = self._tasks(candidates, splits, X, y, routed.estimator.fit)
+        self._train(tasks, context)
+        for task in tasks:
+            self._score_task(task, splits[task.split], X, y, scorers, routed.scorer.score)
+        self.cv_results_ = self._results(tasks, candidates)
+        # 3. Choose and refit
+        self._select(refit_metric, tasks)
+        if self.refit:
+            self._refit(tasks, X, y, routed.estimator.fit, context)
+        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _candidates(self) -> Iterable[dict]:
+        grid = self.param_grid
+        return ParameterGrid(grid) if isinstance(grid, (Mapping, list, tuple)) else grid
+
+    def _splits(self, X, y, split_params) -> list[tuple[np.ndarray, np.ndarray]]:
+        cv = check_cv(self.cv, y, classifier=False)
+        self.n_splits_ = cv.get_n_splits(X, y, **split_params)
+        splits = list(cv.split(X, y, **split_params))
+        if len(splits) != self.n_splits_:
+            raise ValueError(
+                "cv.split and cv.get_n_splits return inconsistent results. "
+                f"Expected {self.n_splits_} splits, got {len(splits)}"
+            )
+        return splits
+
+    def _tasks(self, candidates, splits, X, y, fit_params) -> list[Task]:
+        """Every candidate on every split, each with its plan (or its error, or fitted if it has no network)."""
+        tasks, cache, base = [], {}, clone(self.estimator)
+        for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
+            task = Task(clone(base), i, j, test)
+            tasks.append(task)
+            with task.attempt("fit_time", self.error_score):
+                task.estimator = task.estimator.set_params(**clone(parameters, safe=False))
+                X_train, y_train = _safe_split(task.estimator, X, y, train)
+                own_params = _check_method_params(X, params=fit_params, indices=train)
+                if _network_of(task.estimator) is None:
+                    task.estimator.fit(X_train, y_train, **own_params)
+                else:
+                    _prepare(task, parameters, X_train, y_train, own_params, cache)
+        if not tasks:
+            raise ValueError("No fits were performed: there are no candidates, or no splits.")
+        return tasks
+
+    def _train(self, tasks, context) -> None:
+        """Train all plans, stack by stack, and store what comes of them."""
+        planned = [task for task in tasks if task.plan is not None]
+        n_jobs = joblib.effective_n_jobs(self.n_jobs)
+        stacks = _stacks(planned, self.max_stack_bytes, n_jobs)
+        search = context.subcontext(task_name="search", max_subtasks=len(stacks))
+        search.call_on_fit_task_begin(estimator=self)
+        outcomes = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
+            delayed(_train_stack)(
+                [task.plan for task in stack],
+                (_network_of(stack[0].estimator).device, _network_of(stack[0].estimator).dtype),
+                self._reporter(stack, search) if n_jobs == 1 else None,
+            )
+            for stack in stacks
+        )
+        for number, (stack, (result, seconds)) in enumerate(zip(stacks, outcomes, strict=True), start=1):
+            n_members = sum(len(task.plan.train) for task in stack)
+            if self.verbose > 1:
+                print(f"[stack {number}/{len(stacks)}] {n_members} networks, {seconds:.1f}s")
+            for place, task in enumerate(stack):
+                task.fit_time += seconds * len(task.plan.train) / n_members
+                with task.attempt("fit_time", self.error_score):
+                    if isinstance(result, Exception):
+                        raise result
+                    _network_of(task.estimator)._store(task.plan, result[place])
+                    task.plan = None
+        search.call_on_fit_task_end(estimator=self)
+
+    def _reporter(self, stack, search):
+        """Tells scikit-learn's callbacks of each epoch of a stack."""
+        longest = max(task.plan.settings.max_iter for task in stack)
+        context = search.subcontext(task_name="stack", max_subtasks=longest)
+        context.call_on_fit_task_begin(estimator=self)
+
+        def on_epoch(epoch, state) -> bool:
+            step = context.subcontext(task_name="epoch")
+            step.call_on_fit_task_begin(estimator=self)
+            stop = step.call_on_fit_task_end(estimator=self)
+            if epoch == longest:
+                context.call_on_fit_task_end(estimator=self)
+            return stop
+
+        return on_epoch
+
+    def _score_task(self, task, split, X, y, scorers, score_params) -> None:
+        """Score one fitted candidate as GridSearchCV does, a failed one by ``error_score``."""
+        if task.error is not None:
+            names = scorers._scorers if isinstance(scorers, _MultimetricScorer) else None
+            failed = self.error_score if names is None else dict.fromkeys(names, self.error_score)
+            task.test_scores, task.train_scores = failed, failed
+            return
+        train, test = split
+        start = time.perf_counter()
+
+        def score(rows):
+            X_part, y_part = _safe_split(task.estimator, X, y, rows, train)
+            own_params = _check_method_params(X, params=score_params, indices=rows)
+            return _score(task.estimator, X_part, y_part, scorers, own_params, self.error_score)
+
+        task.test_scores = score(test)
+        task.score_time = time.perf_counter() - start
+        if self.return_train_score:
+            task.train_scores = score(train)
+
+    def _results(self, tasks, candidates) -> dict:
+        out = [
+            {
+                "fit_time": task.fit_time,
+                "score_time": task.score_time,
+                "test_scores": task.test_scores,
+                "fit_error": task.traceback,
+                **({"train_scores": task.train_scores} if self.return_train_score else {}),
+            }
+            for task in tasks
+        ]
+        _warn_or_raise_about_fit_failures(out, self.error_score)
+        if callable(self.scoring):
+            _insert_error_scores(out, self.error_score)
+        self.multimetric_ = isinstance(out[0]["test_scores"], dict)
+        if callable(self.scoring) and self.multimetric_:
+            self._check_refit_for_multimetric(out[0]["test_scores"])
+        return self._format_results(candidates, self.n_splits_, out)
+
+    def _check_refit_for_multimetric(self, scores):
+        if self.refit != "stacking":
+            super()._check_refit_for_multimetric(scores)
+
+    def _select(self, refit_metric, tasks) -> None:
+        """Set ``best_index_`` and what follows from it, under GridSearchCV's conditions."""
+        stacks = self.refit == "stacking"
+        if self.multimetric_ and (stacks or not self.refit):
+            return
+        if callable(self.scoring) and self.multimetric_:
+            refit_metric = self.refit
+        chooser = True if stacks else self.refit
+        self.best_index_ = self._select_best_index(chooser, refit_metric, self.cv_results_)
+        if not callable(self.refit):
+            self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+    def _refit(self, tasks, X, y, fit_params, context) -> None:
+        start = time.perf_counter()
+        refit = context.subcontext(task_name="refit")
+        if self.refit == "stacking":
+            refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            self.best_estimator_ = self._stacked(tasks, X, y, self._row_weights(fit_params, y))
+        else:
+            self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            with refit.propagate_callback_context(self.best_estimator_):
+                refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
+                self.best_estimator_.fit(X, y, **fit_params)
+        self.refit_time_ = time.perf_counter() - start
+        if getattr(self.best_estimator_, "feature_names_in_", None) is not None:
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        refit.call_on_fit_task_end(estimator=self, X=X, y=y)
+
+    def _row_weights(self, fit_params, y) -> np.ndarray:
+        """Sample weights on their way to the network, or ones."""
+        last = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
+        weights = fit_params.get(f"{last}sample_weight", fit_params.get("sample_weight"))
+        return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+
+    def _stacked(self, tasks, X, y, row_weight) -> DensityPool:
+        """Weigh the candidates by their out-of-fold densities and pool the networks of all folds."""
+        n_candidates = len(self.cv_results_["params"])
+        failed = {task.candidate for task in tasks if task.error is not None}
+        usable = [i for i in range(n_candidates) if i not in failed]
+        log_densities = {i: [] for i in usable}
+        held_out = [task.test for task in tasks if task.candidate == usable[0]] if usable else []
+        if not held_out:
+            raise ValueError("refit='stacking' needs a candidate that was fitted on every fold, got none.")
+        for task in tasks:
+            if task.candidate not in failed:
+                X_test, y_test = _safe_split(task.estimator, X, y, task.test)
+                density = predict_distribution(task.estimator, X_test)
+                log_densities[task.candidate].append(density.logpdf(np.asarray(y_test, dtype=np.float64)))
+        rows = np.concatenate([np.arange(len(y))[test] for test in held_out])
+        times = np.bincount(rows, minlength=len(y))
+        table = np.column_stack([np.concatenate(log_densities[i]) for i in usable])
+        self.stacking_weights_ = np.zeros(n_candidates)
+        self.stacking_weights_[usable] = stacking_weights(table, row_weight[rows] / times[rows])
+        kept = [task for task in tasks if self.stacking_weights_[task.candidate] > 0.0]
+        weights = [self.stacking_weights_[task.candidate] / self.n_splits_ for task in kept]
+        return DensityPool.from_fitted([task.estimator for task in kept], weights=weights)
+
+    def score(self, X, y=None, **params):
+        """Score of the best estimator on the given rows, as in GridSearchCV.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Passed on to the scorer.
+
+        Returns
+        -------
+        score : float
+            By ``scoring``; with several scorers the one named by ``refit``, or the mean
+            log-likelihood with ``refit="stacking"``.
+        """
+        if self.refit == "stacking" and self.multimetric_:
+            return self.best_estimator_.score(X, y, **params)
+        return super().score(X, y, **params)
