@@ -21,6 +21,9 @@ from sklearn_mdn._table import Table, TableError, column_pipeline, diabetes_tabl
 
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
+# In a 5-fold cross-validation over the rows of the bundled data that the tour learns from, ten networks
+# had a log-likelihood 0.16 above that of one, and 300 epochs gained 0.01 over 100.
+SETTINGS = {"n_estimators": 10, "max_iter": 100, "random_state": 0}
 MAX_NAMES = 20
 
 
@@ -42,7 +45,7 @@ class _EpochLine:
             return
         epoch, n_epochs = context.task_id + 1, context.parent.max_subtasks
         seconds = perf_counter() - self._start
-        self._text = f"Fitting MDNRegressor: epoch {epoch} of {n_epochs}, {seconds:.1f} s"
+        self._text = f"  epoch {epoch} of {n_epochs}, {seconds:.1f} s"
         if self._in_place:
             print(f"\r{self._text}", end="", flush=True)
 
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None, *, model: MDNRegressor | None = None
     arguments = _parser().parse_args(argv)
     try:
         table, out = _read(arguments)
-        _tour(table, MDNRegressor(random_state=0) if model is None else model, out)
+        _tour(table, MDNRegressor(**SETTINGS) if model is None else model, out)
     except TableError as error:
         return _refuse(str(error))
     except OSError as error:  # no right to write here, or no room
@@ -120,6 +123,7 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
     for note in table.notes:
         print(f"  {note}")
     print(f"{len(y_train)} rows to learn from, {len(y_test)} held out")
+    print(f"Fitting {model}")
 
     start = perf_counter()
     pipeline = Pipeline([("columns", column_pipeline(table)), ("mdn", model.set_callbacks(_EpochLine()))])
