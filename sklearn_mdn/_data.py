@@ -43,7 +43,7 @@ class Member:
         """Indices and the share (1 / batch length, 0 for padding) of each place, (steps, rows)."""
         n_steps, n_rows = self.n_steps, self.rows_per_step
         order = torch.randperm(len(self.train), generator=self.generator)
-        index = torch.zeros(n_rows * n_steps, dtype=torch.int64)
+        index = self.train[:1].repeat(n_rows * n_steps)
         index[: len(order)] = self.train[order]
         present = torch.zeros(n_rows * n_steps, dtype=torch.float64)
         present[: len(order)] = 1.0
@@ -66,7 +66,9 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     """The batches of one epoch. A member with fewer steps, or rows a step, is padded with factors 0."""
     n_steps = max(member.n_steps for member in members)
     n_rows = max(member.rows_per_step for member in members)
-    index = torch.zeros(n_steps, len(members), n_rows, dtype=torch.int64)
+    # A padded place holds a row of the member's own: where its network is at home, gradients are finite.
+    first = torch.cat([member.train[:1] for member in members])
+    index = first.view(1, -1, 1).repeat(n_steps, 1, n_rows)
     share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64)
     for i, member in enumerate(members):
         own_index, own_share = member.epoch()
@@ -94,17 +96,18 @@ def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
 
 
 def dropout_factors(
-    members: list[Member], rates: list[float], widths: tuple[int, ...], batch: Batch
+    members: list[Member], rates: list[float], widths: tuple[int, ...], step: int, batch: Batch
 ) -> list[Tensor] | None:
     """Dropout's factors for each hidden layer, (S, B, width): 0, or 1 / (1 - rate).
 
-    Each member draws from its own stream, and only if its rate is positive.
+    Each member draws from its own stream, and only for the steps that it has, so that what the others
+    in the stack do is nothing to it.
     """
     if not any(rates):
         return None
     keep = torch.ones(*batch.index.shape, sum(widths))
     for i, (member, rate) in enumerate(zip(members, rates, strict=True)):
-        if rate > 0.0:
+        if rate > 0.0 and step < member.n_steps:
             drawn = torch.rand(member.rows_per_step, sum(widths), generator=member.generator)
             keep[i, : member.rows_per_step] = (drawn >= rate) / (1.0 - rate)
     keep = keep.to(device=batch.factor.device, dtype=batch.factor.dtype)

@@ -139,13 +139,14 @@ class Adam:
 
         Returns which rows moved, (S,).
         """
+        # A row's length is finite exactly if its entries are (and do not overflow when squared).
+        length = torch.linalg.vector_norm(gradient, dim=1)
+        moved = active & torch.isfinite(loss + length)
+        taken = moved.unsqueeze(1)
         # 1. Clip each entry at the row's threshold, then each row to its length
         if self.clips_values:
             gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
-        length = torch.linalg.vector_norm(gradient, dim=1)
-        # A row's length is finite exactly if its entries are (and do not overflow when squared).
-        moved = active & torch.isfinite(loss + length)
-        taken = moved.unsqueeze(1)
+            length = torch.linalg.vector_norm(gradient, dim=1)
         shortened = gradient * (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
         gradient = torch.where(taken, shortened, self.zero)
         # 2. Moments, and the powers beta^t that correct their bias (in float64: 1 - beta_2^t cancels)
@@ -231,7 +232,7 @@ def run_epoch(
     total = torch.zeros(len(settings), dtype=torch.float64, device=state.params.device)
     n_taken = torch.zeros(len(settings), dtype=torch.int64, device=state.params.device)
     for step, batch in enumerate(epoch_batches(state.members, rows)):
-        keep = dropout_factors(state.members, dropout, widths, batch)
+        keep = dropout_factors(state.members, dropout, widths, step, batch)
         loss, gradient = loss_and_gradient(state, rows, batch, keep)
         taken = optimizer.step(state, loss, gradient, rates[step], batch.active)
         total += torch.where(taken, loss, optimizer.zero)
