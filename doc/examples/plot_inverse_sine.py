@@ -2,14 +2,14 @@
 Three answers to one question
 =============================
 
-An inverse problem after Bishop [1]_: a position *y* causes a reading *x*, and *y* is to be found from *x*. Around
-*x* = 0.5 three positions cause the same reading. The conditional mean falls between them, where *y* hardly
-ever is; a mixture density network keeps the three apart.
+An inverse problem after Bishop [1]_: a position *y* causes a reading *x*, and *y* is to be found from *x*.
+Around *x* = 0.5 three positions cause the same reading. One Gaussian has to cover them all; a mixture
+density network keeps the three apart.
 """
 
 # %%
 # The readings follow a sine on top of a line. The noise is Gaussian with standard deviation 0.05. Bishop's is
-# uniform on (-0.1, 0.1), under which the exact density at *x* = 0.5 is flat from 0.15 to 0.85, without any peak.
+# uniform on (-0.1, 0.1), and the exact density at *x* = 0.5 is then flat from 0.15 to 0.85, without peaks.
 import matplotlib.pyplot as plt
 import numpy as np
 
