@@ -12,6 +12,16 @@ from sklearn_mdn import _normal
 from sklearn_mdn._scale import Scale, join, take_components
 from sklearn_mdn._univariate import Univariate
 
+FAR = 1e150  # whose square is still finite
+
+
+def log_normalize(logits: Tensor) -> Tensor:
+    """Logarithms, up to a constant, of weights: less the logarithm of their sum over the last axis.
+
+    torch.log_softmax is the same but takes several times as long over a short last axis.
+    """
+    return logits - torch.logsumexp(logits, dim=-1, keepdim=True)
+
 
 class LogMixture(torch.autograd.Function):
     """log sum_k softmax(logits)_k exp(component_k), with its gradient through the responsibilities.
@@ -22,7 +32,7 @@ class LogMixture(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits, component_log_prob):  # type: ignore[no-untyped-def]
-        log_weights = torch.log_softmax(logits, dim=-1)
+        log_weights = log_normalize(logits)
         joint = log_weights + component_log_prob
         total = torch.logsumexp(joint, dim=-1, keepdim=True)
         ctx.save_for_backward(log_weights, joint, total)
@@ -67,7 +77,7 @@ class Mixture:
     @property
     def log_weights(self) -> Tensor:
         """Normalised log weights, (..., K)."""
-        return torch.log_softmax(self.logits, dim=-1)
+        return log_normalize(self.logits)
 
     @property
     def weights(self) -> Tensor:
@@ -78,18 +88,30 @@ class Mixture:
         """The mixture whose tensors are ``function`` of this one's."""
         return Mixture(function(self.logits), function(self.means), self.scale.map(function))
 
+    def take(self, rows: Tensor | slice) -> Mixture:
+        """The mixtures at an index of the first batch axis."""
+        return self.map(lambda stored: stored[rows])
+
+    def widen(self) -> Mixture:
+        """The same with a second batch axis: y (n, m, D) then has m values for each of n."""
+        return self.map(lambda stored: stored.unsqueeze(1))
+
     def component_log_prob(self, y: Tensor) -> Tensor:
         """log N(y; means_k, Sigma_k) for y (..., D), the result (..., K)."""
-        z = self.scale.whiten(y.unsqueeze(-2) - self.means)
+        return self._log_prob_of_whitened(self.scale.whiten(y.unsqueeze(-2) - self.means))
+
+    def _log_prob_of_whitened(self, z: Tensor) -> Tensor:
         return _normal.log_pdf(z).sum(-1) - self.scale.log_det()
 
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (..., D)."""
-        return LogMixture.apply(self.logits, self.component_log_prob(y))  # type: ignore[no-any-return, no-untyped-call]
+        return LogMixture.apply(self.logits, self.component_log_prob(y))  # type: ignore[no-any-return]
 
     def log_responsibilities(self, y: Tensor) -> Tensor:
         """log P(component | y) for y (..., D), the result (..., K)."""
-        return torch.log_softmax(self.log_weights + self.component_log_prob(y), dim=-1)
+        z = self.scale.whiten(y.unsqueeze(-2) - self.means)
+        # Beyond this bound all densities would be zero, which leaves nothing to compare.
+        return log_normalize(self.log_weights + self._log_prob_of_whitened(z.clamp(-FAR, FAR)))
 
     def mean(self) -> Tensor:
         """E[y], (..., D)."""
@@ -133,6 +155,49 @@ class Mixture:
 
         return Mixture(merge(log_weights), merge(self.means), scale.map(merge))
 
+    def member(self, components: slice) -> Mixture:
+        """The mixture of some neighbouring components, on their own."""
+        part = self._components(components)
+        impossible = torch.isinf(part.logits).all(-1, keepdim=True)  # a member without weight still is one
+        return Mixture(torch.where(impossible, 0.0, part.logits), part.means, part.scale)
+
+    def pad_members(self, members: Sequence[slice], widths: Sequence[int]) -> Mixture:
+        """The same mixture with members of given numbers of components, made up with weightless ones."""
+        columns, real = [], []
+        for part, width in zip(members, widths, strict=True):
+            own = range(part.start, part.stop)
+            columns += [*own, *(width - len(own)) * [part.start]]
+            real += [True] * len(own) + [False] * (width - len(own))
+        padded = self._components(torch.tensor(columns))
+        logits = torch.where(torch.tensor(real), padded.logits, -torch.inf)
+        return Mixture(logits, padded.means, padded.scale)
+
+    def _components(self, index: slice | Tensor) -> Mixture:
+        """Components by an index of the K axis, with log weights as in the whole."""
+        axis = self.logits.ndim - 1
+
+        def pick(stored: Tensor) -> Tensor:
+            return stored.movedim(axis, 0)[index].movedim(0, axis)
+
+        scale = self.scale.expand_components(self.n_components)
+        return Mixture(pick(self.log_weights), pick(self.means), scale.map(pick))
+
+    def variance_split(self, members: Sequence[slice]) -> tuple[Tensor, Tensor]:
+        """Variance of each target (..., D) within the members, and between them."""
+        log_weights = self.log_weights
+        shares = torch.stack([torch.logsumexp(log_weights[..., part], dim=-1).exp() for part in members])
+        parts = [self.member(part) for part in members]
+        means = torch.stack([part.mean() for part in parts])
+        variances = torch.stack([part.univariate().var() for part in parts])
+        shares = shares.unsqueeze(-1)
+        spread = (means - (shares * means).sum(0)).square()
+        return (shares * variances).sum(0), (shares * spread).sum(0)
+
+    def draw_alike(self, uniform: Tensor, noise: Tensor) -> Tensor:
+        """Draws (n, M, D) from the same uniform (M,) and normal (M, D) numbers for each of n rows."""
+        n_rows = len(self.logits)
+        return self.draw(uniform.expand(n_rows, -1), noise.expand(n_rows, -1, -1))
+
     def draw(self, uniform: Tensor, noise: Tensor) -> Tensor:
         """M draws (..., M, D) made of uniform (..., M) in [0, 1) and normal noise (..., M, D)."""
         cumulative = self.weights.cumsum(-1)
@@ -142,6 +207,26 @@ class Mixture:
             component += uniform >= cumulative[..., k : k + 1]
         means = take_components(self.means, component, trailing=1)
         return means + self.scale.gather(component).color(noise)
+
+
+def energy_score(y: Tensor, draws: Tensor, partners: Tensor) -> Tensor:
+    """E|X - y| - E|X - X'| / 2 for y (..., n, D), from draws of X and of X' (n, M, D).
+
+    Gneiting and Raftery (2007), equation 22.
+    """
+    to_target: Tensor = torch.linalg.vector_norm(draws - y.unsqueeze(-2), dim=-1).mean(-1)
+    to_partner: Tensor = torch.linalg.vector_norm(draws - partners, dim=-1).mean(-1)
+    return to_target - 0.5 * to_partner
+
+
+def concatenate_rows(mixtures: Sequence[Mixture]) -> Mixture:
+    """Mixtures of equal K and D, each with one batch axis, one after the other along it."""
+    scales = [m.scale.expand_components(m.n_components) for m in mixtures]
+    return Mixture(
+        torch.cat([m.logits for m in mixtures]),
+        torch.cat([m.means for m in mixtures]),
+        join(scales, axis=-2),
+    )
 
 
 def pool(mixtures: Sequence[Mixture], log_weights: Tensor) -> Mixture:

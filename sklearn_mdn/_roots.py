@@ -12,7 +12,8 @@ MAX_ITERATIONS = 4000  # bisection alone could visit every exponent of a double:
 
 
 def solve_bracketed(
-    function: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    function: Callable[..., tuple[Tensor, Tensor]],
+    parameters: tuple[Tensor, ...],
     lower: Tensor,
     upper: Tensor,
     start: Tensor,
@@ -21,39 +22,51 @@ def solve_bracketed(
     """Roots of many increasing functions by a safeguarded Newton-type iteration.
 
     A step that leaves the bracket, or that does not halve the step before the last one, is replaced
-    by a bisection (Press et al., Numerical Recipes, 9.4, with Brent's test). Only the equations that
-    have not yet converged are evaluated.
+    by a bisection (Press et al. 2007, Numerical Recipes, section 9.4, with Brent's test). What an
+    equation answers does not depend on the others that are solved with it.
 
     Parameters
     ----------
-    function : callable (x, index) -> (value, step)
-        Value at x of the equations of that index, negative left of the root and positive right of
-        it, and the Newton (or Halley) correction, so that x + step is the next guess.
+    function : callable (x, *parameters) -> (value, step)
+        Value of the equations at x, negative left of the root and positive right of it, and the
+        Newton (or Halley) correction: x + step is the next guess.
+    parameters : tuple of Tensor of shape (P, ...)
+        What the equations depend on. Those of the equations still open are passed to ``function``.
     lower, upper, start : Tensor of shape (P,)
         Brackets of the roots and first guesses in them.
     tolerance : Tensor of shape (P,)
-        A step this small is the last one; also where the rounding of x is larger.
+        A step this small is the last one; so is one below the rounding of x.
+
+    Returns
+    -------
+    Tensor of shape (P,)
+        The roots; ``start`` where the bracket is empty.
     """
     root = start.clone()
     index = torch.nonzero(lower < upper).squeeze(-1)
-    x, lower, upper, tolerance = (v[index] for v in (start, lower, upper, tolerance))
-    last = before_last = upper - lower
+    state = [v[index] for v in (start, lower, upper, tolerance)]
+    state += [state[2] - state[1], state[2] - state[1]]
+    parameters = tuple(v[index] for v in parameters)
+    open_ = torch.ones_like(index, dtype=torch.bool)
     for _ in range(MAX_ITERATIONS):
         if not len(index):
             break
-        value, step = function(x, index)
+        x, lower, upper, tolerance, last, before_last = state
+        value, step = function(x, *parameters)
         lower, upper = torch.where(value < 0, x, lower), torch.where(value > 0, x, upper)
         target = x + step
         inside = (target >= lower) & (target <= upper) & (step.abs() <= 0.5 * before_last)
         target = torch.where(inside, target, lower + 0.5 * (upper - lower))
-        target = torch.where(value == 0, x, target)
-        before_last, last = last, (target - x).abs()
-        x = target
-        done = last <= torch.maximum(tolerance, 2 * EPS * x.abs())
-        root[index] = x
-        keep = torch.nonzero(~done).squeeze(-1)
-        if len(keep) < len(index):
-            index, x, lower, upper, tolerance, last, before_last = (
-                v[keep] for v in (index, x, lower, upper, tolerance, last, before_last)
-            )
+        target = torch.where((value == 0) | ~open_, x, target)
+        moved = (target - x).abs()
+        open_ = open_ & (moved > torch.maximum(tolerance, 2 * EPS * target.abs()))
+        state = [target, lower, upper, tolerance, moved, last]
+        remaining = int(open_.sum())
+        if 2 * remaining <= len(index):  # compaction costs about as much as an evaluation
+            root[index] = target
+            keep = torch.nonzero(open_).squeeze(-1)
+            index, open_ = index[keep], open_[keep]
+            state = [v[keep] for v in state]
+            parameters = tuple(v[keep] for v in parameters)
+    root[index] = state[0]
     return root

@@ -49,6 +49,10 @@ class Scale(ABC):
         """The scale whose stored tensor is ``function`` of this one's."""
 
     @abstractmethod
+    def precision(self) -> Tensor:
+        """Inverse of Sigma, (..., K or 1, D, D)."""
+
+    @abstractmethod
     def cholesky(self) -> Tensor:
         """Lower Cholesky factor of Sigma, (..., K or 1, D, D)."""
 
@@ -108,6 +112,9 @@ class DiagonalScale(Scale):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> DiagonalScale:
         return DiagonalScale(function(self.deviations), self.n_targets)
+
+    def precision(self) -> Tensor:
+        return torch.diag_embed(self.std.square().reciprocal())
 
     def cholesky(self) -> Tensor:
         return torch.diag_embed(self.std)
@@ -169,6 +176,11 @@ class CholeskyScale(Scale):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> CholeskyScale:
         return CholeskyScale(function(self.factor))
+
+    def precision(self) -> Tensor:
+        identity = torch.eye(self.n_targets).to(self.factor)
+        inverse: Tensor = torch.linalg.solve_triangular(self.factor, identity, upper=False)
+        return inverse.mT @ inverse
 
     def cholesky(self) -> Tensor:
         return self.factor

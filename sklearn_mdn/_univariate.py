@@ -96,6 +96,14 @@ class Univariate:
         """The mixture whose tensors are ``function`` of this one's."""
         return Univariate(function(self.log_weights), function(self.means), function(self.deviations))
 
+    def take(self, rows: Tensor | slice) -> Univariate:
+        """The mixtures at an index of the first batch axis."""
+        return self.map(lambda stored: stored[rows])
+
+    def widen(self) -> Univariate:
+        """The same with one more batch axis, the last one: y (n, m) then has m values for each of n."""
+        return self.map(lambda stored: stored.unsqueeze(-2))
+
     def flatten(self, shape: torch.Size) -> Univariate:
         """One mixture for each entry of a shape that the batch axes broadcast to: one axis in all."""
         return self.map(lambda stored: stored.expand(*shape, stored.shape[-1]).reshape(-1, stored.shape[-1]))
@@ -108,6 +116,10 @@ class Univariate:
         flip = level > 0.5
         upper = ~flip if upper_tail else flip
         return self.flatten(shape)._tail_quantile(torch.where(flip, 1.0 - level, level), upper).reshape(shape)
+
+    def upper_quantile(self, level: Tensor) -> Tensor:
+        """y with P(Y > y) = level."""
+        return self.quantile(level, upper_tail=True)
 
     def _tail_quantile(self, level: Tensor, upper_tail: Tensor) -> Tensor:
         """y with P(Y <= y) = level, or P(Y > y) = level where ``upper_tail``, for flat problems.
@@ -133,19 +145,40 @@ class Univariate:
         start = self.mean() + self.var().sqrt() * normal.squeeze(-1)
         start = torch.minimum(torch.maximum(start, lower), upper)
         smallest = torch.where(exists, self.deviations, torch.inf).amin(-1)
-        log_level = level.log()
+        return solve_bracketed(
+            tail_equation,
+            (weights, self.means, self.deviations, level.log(), sign),
+            lower,
+            upper,
+            start,
+            1e-6 * smallest,
+        )
 
-        def function(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-            side, active = sign[index], weights[index]
-            deviations = self.deviations[index]
-            z = (x.unsqueeze(-1) - self.means[index]) / deviations
-            tail = (active * _normal.cdf(side.unsqueeze(-1) * z)).sum(-1)
-            density = active * _normal.pdf(z) / deviations
-            bend = -(density * z / deviations).sum(-1)
-            hazard = density.sum(-1) / tail
-            value = side * (tail.log() - log_level[index])
-            curvature = bend / tail - side * hazard.square()
-            newton = value / hazard
-            return value, -newton / torch.clamp(1.0 - 0.5 * newton * curvature / hazard, min=0.5)
 
-        return solve_bracketed(function, lower, upper, start, 1e-7 * smallest)
+def tail_equation(
+    x: Tensor, weights: Tensor, means: Tensor, deviations: Tensor, log_level: Tensor, sign: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log of the lower (sign 1) or upper (sign -1) tail less the level's, and Halley's step."""
+    z = (x.unsqueeze(-1) - means) / deviations
+    tail = (weights * _normal.cdf(sign.unsqueeze(-1) * z)).sum(-1)
+    slopes = weights * _normal.pdf(z) / deviations
+    hazard = slopes.sum(-1) / tail
+    value = sign * (tail.log() - log_level)
+    # The second derivative divided by the first; that of the tail is -sum_k slopes_k z_k / deviations_k.
+    bend = -(slopes * z / deviations).sum(-1) / (tail * hazard) - sign * hazard
+    newton = value / hazard
+    return value, -newton / torch.clamp(1.0 - 0.5 * newton * bend, min=0.5)
+
+
+def log_derivatives(
+    y: Tensor, log_heights: Tensor, means: Tensor, deviations: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """log p(y) and its first two derivatives; ``log_heights`` are log(weights / deviations)."""
+    z = (y.unsqueeze(-1) - means) / deviations
+    log_terms = log_heights - 0.5 * z.square()
+    top = log_terms.amax(-1)
+    terms = (log_terms - top.unsqueeze(-1)).exp()
+    total = terms.sum(-1)
+    slope = -(terms * z / deviations).sum(-1) / total
+    curvature = (terms * (z.square() - 1.0) / deviations.square()).sum(-1) / total - slope.square()
+    return top + total.log() - _normal.HALF_LOG_2PI, slope, curvature

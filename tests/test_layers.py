@@ -14,22 +14,15 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 600, 60
 
 # From the bottom up. A module imports from the layers below its own and from modules left of it in its own.
 LAYERS = {
-    "numerics": ["_normal", "_roots", "_scale", "_univariate", "_mixture"],
+    "numerics": ["_normal", "_roots", "_scale", "_univariate", "_mixture", "_modes", "_regions", "_entropy"],
     "model": ["_network"],
     "learning": ["_data", "_training"],
     "boundary": [
-        "_distribution",
-        "_unwrap",
-        "_jacobian",
-        "_transformed",
-        "_forecast",
-        "_scores",
-        "_report",
-        "_scorers",
-        "_cross_val",
-        "metrics",
+        "_checks",
+        *["_checks", "_distribution", "_unwrap", "_jacobian", "_transformed"],
+        *["_forecast", "_scores", "_scorers", "_cross_val", "metrics"],
     ],
-    "estimators": ["_density", "_fitting", "_regressor", "_search"],
+    "estimators": ["_density", "_fitting", "_regressor", "_pool", "_search"],
     "on top": ["plotting", "_picture", "_table", "__main__"],
 }
 # What each layer may know of other projects. The interface __init__ only gathers names.
