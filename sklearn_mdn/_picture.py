@@ -119,7 +119,9 @@ def _draw_curves(
     height = density.pdf(grid[:, None])[:, 0]
     axes.fill_between(grid, height, color=BLUE, alpha=0.25, linewidth=0)
     axes.plot(grid, height, color=BLUE, label=names[0])
-    axes.plot(grid, baseline.pdf(grid[:, None])[:, 0], color=BLACK, linestyle="--", linewidth=1, label=names[1])
+    axes.plot(
+        grid, baseline.pdf(grid[:, None])[:, 0], color=BLACK, linestyle="--", linewidth=1, label=names[1]
+    )
     axes.axvline(y, color=ORANGE, linewidth=1.5, label="observed")
     axes.set(xlim=(grid[0], grid[-1]))
     axes.set_ylim(bottom=0)
