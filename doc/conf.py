@@ -28,7 +28,8 @@ sphinx_gallery_conf = {
 
 def skip_member(app, what, name, obj, skip, options):
     """Leave out what every scikit-learn estimator has."""
-    return skip or str(getattr(obj, "__module__", "")).startswith("sklearn.")
+    function = obj.fget if isinstance(obj, property) else obj
+    return skip or str(getattr(function, "__module__", "")).startswith("sklearn.")
 
 
 def setup(app):

@@ -913,7 +913,7 @@ class MixtureDistribution:
 
         Notes
         -----
-        In closed form, E|Y - y| - E|Y - Y'| / 2, with K (K + 1) / 2 terms a row.
+        In closed form, ``E|Y - y| - E|Y - Y'| / 2``, with K (K + 1) / 2 terms a row.
 
         References
         ----------
@@ -954,10 +954,10 @@ class MixtureDistribution:
 
         Notes
         -----
-        E|Y - y| - E|Y - Y'| / 2 with Euclidean distances: the CRPS for one target, and then exact. For
+        ``E|Y - y| - E|Y - Y'| / 2`` with Euclidean distances: the CRPS for one target, and then exact. For
         several, the means are over randomised quasi-Monte Carlo draws, the same for each row but for
         its components; with independent draws the standard error would be about that of the distances
-        |Y - y| divided by sqrt(n_samples).
+        ``|Y - y|`` divided by sqrt(n_samples).
 
         References
         ----------

@@ -62,7 +62,7 @@ for n_components, model in models.items():
 for number, cause in enumerate(causes):
     axis.axvline(cause, color="0.6", linestyle=":", label=None if number else "true positions")
 axis.set(xlabel="position y", ylabel="density given x = 0.5", ylim=(0, None))
-axis.legend()
+figure.legend(loc="outside upper center", ncols=3, frameon=False)
 
 # %%
 # .. rubric:: References
