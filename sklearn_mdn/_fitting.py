@@ -123,7 +123,9 @@ def component_centers(table: Table, n_components: int) -> np.ndarray:
     _, vectors = np.linalg.eigh(
         np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
     )
-    direction = vectors[:, -1] * np.sign(vectors[np.argmax(np.abs(vectors[:, -1])), -1])
+    # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
+    direction = vectors[:, -1]
+    direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
     order = np.argsort(table.y @ direction, kind="stable")
     reached = np.cumsum(table.weight[order]) / table.weight.sum()
     levels = (np.arange(n_components) + 0.5) / n_components

@@ -32,7 +32,7 @@ from sklearn_mdn._fitting import (
     train_plans,
 )
 from sklearn_mdn._network import ACTIVATIONS, MixtureHead, PeriodicEmbedding, StackedMLP
-from sklearn_mdn._training import MemberSettings, TrainingState
+from sklearn_mdn._training import History, MemberSettings, TrainingState
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -46,8 +46,10 @@ def auto_batch_size(n_rows: int) -> int:
 def check_device(device: str) -> torch.device:
     """The torch device of that name, if tensors can be put there."""
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+        tensor = torch.empty(0, device=device)
+        tensor.cpu()
+        return tensor.device
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ValueError(
             f"device must name a device that this PyTorch can use, such as 'cpu' or 'cuda', got {device!r}."
         ) from error
@@ -75,8 +77,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         standardised targets). All of them depend on x.
     n_estimators : int, default=1
         Networks in the ensemble. Each holds out another fold for early stopping.
-    hidden_layer_sizes : array-like of int, default=(64, 64)
-        Units of the hidden layers; empty for densities whose parameters are linear in x.
+    hidden_layer_sizes : int or array-like of int, default=(64, 64)
+        Units of the hidden layers. An int is one layer; empty is for densities whose parameters are linear
+        in x.
     activation : {"silu", "gelu", "relu", "tanh", "logistic", "identity"}, default="silu"
         Activation of the hidden layers.
     numerical_embedding : {"periodic"} or None, default="periodic"
@@ -182,7 +185,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "numerical_embedding": [StrOptions({"periodic"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
@@ -298,13 +301,16 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         """
         data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
         plan = self._build(data)
+        progress = _Progress(self, plan, X, y, sample_weight)
         (trained,) = train_plans(
             [plan],
             device=check_device(self.device),
             dtype=getattr(torch, self.dtype),
-            on_epoch=self._reporter(plan, X, y, sample_weight),
+            on_epoch=progress.on_epoch,
         )
-        return self._store(plan, trained)
+        self._store(plan, trained)
+        progress.end()
+        return self
 
     def _validate(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
@@ -347,9 +353,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def _architecture_for(self, n_features, n_outputs) -> dict:
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if len(sizes) and (sizes.dtype.kind not in "iu" or np.any(sizes < 1)):
+        if sizes.ndim > 1 or (len(sizes) and (sizes.dtype.kind not in "iu" or np.any(sizes < 1))):
             raise ValueError(
-                f"hidden_layer_sizes must hold positive integers, got {self.hidden_layer_sizes!r}."
+                f"hidden_layer_sizes must be a list of positive integers, got {self.hidden_layer_sizes!r}."
             )
         return {
             "n_features": n_features,
@@ -421,32 +427,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             n_iter_no_change=self.n_iter_no_change,
         )
 
-    def _reporter(self, plan: Plan, X, y, sample_weight):
-        """What to do after each epoch: scikit-learn's callbacks, then ``verbose``."""
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        root = self._init_callback_context(max_subtasks=self.max_iter)
-        root.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
-        interval = 1 if self.verbose > 1 else max(1, self.max_iter // 20)
-        jacobian = plan.data.standardization.log_jacobian
-
-        def on_epoch(epoch: int, state: TrainingState) -> bool:
-            context = root.subcontext(task_name="epoch")
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
-            stop = context.call_on_fit_task_end(
-                estimator=self,
-                X=X,
-                y=y,
-                metadata=metadata,
-                reconstruction_attributes=lambda: self._fitted_attributes(
-                    plan, Trained(state.snapshot().cpu(), state.histories)
-                ),
-            )
-            if self.verbose and (epoch % interval == 0 or epoch == self.max_iter):
-                print(f"Epoch {epoch}/{self.max_iter}, {_progress(state, jacobian)}")
-            return stop
-
-        return on_epoch
-
     def _fitted_attributes(self, plan: Plan, trained: Trained) -> dict:
         """Every fitted attribute, as arrays and numbers."""
         data, network = plan.data, plan.network
@@ -492,13 +472,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                 )
         for name, value in self._fitted_attributes(plan, trained).items():
             setattr(self, name, value)
-        unfinished = sum(not history.stopped for history in trained.histories)
+        # One that a callback stopped did not reach the end.
+        unfinished = sum(not h.stopped and len(h.loss) == self.max_iter for h in trained.histories)
         if self.tol is not None and unfinished:
             warnings.warn(
                 f"{unfinished} of {self.n_estimators} networks reached max_iter={self.max_iter} epochs "
                 f"while still improving by more than tol={self.tol}.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 
@@ -584,12 +565,54 @@ def _network_of(
     )
 
 
-def _progress(state: TrainingState, jacobian: float) -> str:
-    """Mean loss, and mean held-out log-likelihood where there is one, in original units."""
-    losses = [history.loss[-1] for history in state.histories if history.loss]
-    scores = [history.validation[-1] for history in state.histories if history.validation]
-    text = f"loss {np.mean(losses) + jacobian:.4f}" if losses else "no finite step"
-    return text + (f", validation log-likelihood {np.mean(scores) - jacobian:.4f}" if scores else "")
+class _Progress:
+    """Tells scikit-learn's callbacks, and the reader of ``verbose``, how a fit goes on."""
+
+    def __init__(self, estimator: MDNRegressor, plan: Plan, X, y, sample_weight) -> None:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.estimator, self.plan = estimator, plan
+        self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self.fit_task = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.fit_task.call_on_fit_task_begin(**self.arguments)
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.epoch_task = self.fit_task.subcontext(task_name="epoch")
+        self.epoch_task.call_on_fit_task_begin(**self.arguments)
+
+    def on_epoch(self, epoch: int, state: TrainingState) -> bool:
+        """Report an epoch; True if a callback asks for the end."""
+
+        def reconstruction_attributes() -> dict:
+            trained = Trained(state.snapshot().cpu(), state.histories)
+            return self.estimator._fitted_attributes(self.plan, trained)
+
+        stop = self.epoch_task.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=reconstruction_attributes
+        )
+        self._print(epoch, state.histories)
+        finished = epoch == self.estimator.max_iter or all(history.stopped for history in state.histories)
+        if not (stop or finished):
+            self._begin_epoch()
+        return stop
+
+    def end(self) -> None:
+        """Report the fitted estimator."""
+        self.fit_task.call_on_fit_task_end(**self.arguments, reconstruction_attributes={})
+
+    def _print(self, epoch: int, histories: list[History]) -> None:
+        """Mean loss, and mean held-out log-likelihood where there is one, in original units."""
+        verbose, max_iter = self.estimator.verbose, self.estimator.max_iter
+        interval = 1 if verbose > 1 else max(1, max_iter // 20)
+        if not verbose or (epoch % interval and epoch != max_iter):
+            return
+        jacobian = self.plan.data.standardization.log_jacobian
+        losses = [history.loss[-1] for history in histories if history.loss]
+        scores = [history.validation[-1] for history in histories if history.validation]
+        text = f"loss {np.mean(losses) + jacobian:.4f}" if losses else "no finite step"
+        if scores:
+            text += f", validation log-likelihood {np.mean(scores) - jacobian:.4f}"
+        print(f"Epoch {epoch}/{max_iter}, {text}")
 
 
 def _check_numeric(y) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._data import Member, Rows, epoch_batches, validation_rows
+from sklearn_mdn._data import Member, Rows, dropout_factors, epoch_batches, validation_rows
 from sklearn_mdn._fitting import train_plans
 from sklearn_mdn._training import (
     Adam,
@@ -231,6 +231,26 @@ def test_epochs_are_shuffled_by_the_members_own_stream():
     assert torch.equal(first, b.epoch()[0])
     assert not torch.equal(first, a.epoch()[0])
     assert not torch.equal(first, member(range(30), seed=2).epoch()[0])
+
+
+def test_dropout_keeps_the_mean_and_draws_from_the_members_own_stream():
+    members = [member(range(200), batch_size=200, seed=seed) for seed in (1, 2, 1)]
+    (batch,) = epoch_batches(members, some_rows(200))
+    layers = dropout_factors(members, [0.25, 0.0, 0.25], (30, 20), 0, batch)
+    assert [layer.shape for layer in layers] == [(3, 200, 30), (3, 200, 20)]
+    for layer in layers:
+        assert sorted(layer[0].unique().tolist()) == pytest.approx([0.0, 4.0 / 3.0])
+        assert layer[0].mean().item() == pytest.approx(1.0, abs=0.05)
+        assert (layer[1] == 1.0).all()
+        assert torch.equal(layer[0], layer[2])
+    assert torch.equal(members[1].generator.get_state(), after_one_epoch(2).get_state())
+    assert dropout_factors(members, [0.0, 0.0, 0.0], (30, 20), 0, batch) is None
+
+
+def after_one_epoch(seed):
+    fresh = member(range(200), batch_size=200, seed=seed)
+    fresh.epoch()
+    return fresh.generator
 
 
 def test_a_batch_weighs_rows_and_pads_with_nothing():
