@@ -59,11 +59,11 @@ def stacking_weights(
 
 
 class DensityPool(DensityRegressorMixin, BaseEstimator):
-    """Weighted pool of density regressors: their mixtures joined into one exact mixture.
+    r"""Weighted pool of density regressors: their mixtures joined into one exact mixture.
 
     The pooled density is the linear opinion pool [1]_
 
-    .. math:: p(y \\mid x) = \\sum_e w_e\\, p_e(y \\mid x),
+    .. math:: p(y \mid x) = \sum_e w_e\, p_e(y \mid x),
 
     whose components are those of all estimators side by side.
 

@@ -71,7 +71,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the steps before the network make of a split; shared by candidates that differ only in the network."""
+    """What the steps before the network make of a split; candidates that differ behind them share it."""
 
     steps: dict
     X: object
@@ -145,7 +145,7 @@ def _train_stack(
 
 
 def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[Task]]:
-    """Tasks that can train together, in stacks within ``max_stack_bytes``; at least ``n_jobs`` if possible."""
+    """Tasks that can train together, in stacks within ``max_stack_bytes``, and enough for ``n_jobs``."""
     groups: dict[tuple, list[Task]] = {}
     for task in tasks:
         network = _network_of(task.estimator)
@@ -358,7 +358,7 @@ class MDNSearchCV(BaseSearchCV):
         return splits
 
     def _tasks(self, candidates, splits, X, y, fit_params) -> list[Task]:
-        """Every candidate on every split, each with its plan (or its error, or fitted if it has no network)."""
+        """Every candidate on every split: planned, failed, or fitted where there is no network."""
         tasks, cache, base = [], {}, clone(self.estimator)
         for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
             task = Task(clone(base), i, j, test)

@@ -1,0 +1,128 @@
+"""DensityPool: the exact weighted mixture of what its estimators predict."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import BayesianRidge
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_mdn import DensityPool, MDNRegressor
+
+
+def small(**parameters):
+    return MDNRegressor(**{"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, **parameters})
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    return X, X[:, 0] + rng.normal(size=60)
+
+
+@pytest.fixture(scope="module", params=["1-d", "one column", "two columns"])
+def fitted(request, data):
+    """Estimators of different structure, fitted to one target."""
+    X, y = data
+    y = {"1-d": y, "one column": y[:, None], "two columns": np.column_stack([y, X[:, 1] - y])}[request.param]
+    models = [
+        small(n_components=2).fit(X, y),
+        make_pipeline(StandardScaler(), small(covariance_type="full", n_components=3)).fit(X, y),
+        FrozenEstimator(small(n_estimators=2, covariance_type="tied").fit(X, y)),
+    ]
+    return X, y, models
+
+
+def test_density_is_the_weighted_sum(fitted):
+    X, y, models = fitted
+    pool = DensityPool.from_fitted(models, weights=[1, 2, 5])
+    np.testing.assert_allclose(pool.weights_, [0.125, 0.25, 0.625])
+    parts = [DensityPool.from_fitted([model]).score_samples(X, y) for model in models]
+    np.testing.assert_allclose(np.exp(pool.score_samples(X, y)), pool.weights_ @ np.exp(parts), rtol=1e-10)
+    np.testing.assert_allclose(
+        pool.predict(X), np.tensordot(pool.weights_, [m.predict(X) for m in models], 1)
+    )
+    np.testing.assert_allclose(parts[0], models[0].score_samples(X, y))
+
+
+def test_every_prediction_method(fitted):
+    X, y, models = fitted
+    pool = DensityPool.from_fitted(models)
+    mean, std = pool.predict(X, return_std=True)
+    assert mean.shape == std.shape == y.shape
+    assert pool.predict(X, quantiles=[0.1, 0.9]).shape == (*y.shape, 2)
+    assert pool.predict_proba(X).shape == (60, 2 + 3 + 10)
+    np.testing.assert_allclose(pool.predict_proba(X).sum(axis=1), 1.0)
+    assert pool.sample(X, 7, random_state=0).shape == (*y.shape, 7)
+    assert pool.score_samples(X).shape == (60,)
+    assert pool.score(X, y) == pytest.approx(pool.score_samples(X, y).mean())
+    distribution = pool.predict_distribution(X)
+    assert [member.weights.shape[1] for member in distribution.members()] == [2, 3, 5, 5]
+
+
+def test_a_pool_in_a_pool(data):
+    X, y = data
+    a, b, c = (small(random_state=seed).fit(X, y) for seed in range(3))
+    nested = DensityPool.from_fitted([DensityPool.from_fitted([a, b]), c], weights=[2, 1])
+    np.testing.assert_allclose(
+        nested.score_samples(X, y), DensityPool.from_fitted([a, b, c]).score_samples(X, y), rtol=1e-10
+    )
+
+
+def test_weight_zero_is_absence(data):
+    X, y = data
+    a, b = (small(random_state=seed).fit(X, y) for seed in range(2))
+    pool = DensityPool.from_fitted([a, b], weights=[1, 0])
+    np.testing.assert_allclose(pool.score_samples(X, y), a.score_samples(X, y))
+    np.testing.assert_allclose(pool.predict(X, quantiles=[0.01]), a.predict(X, quantiles=[0.01]))
+
+
+def test_fit_fits_clones(data):
+    X, y = data
+    weight = np.random.default_rng(0).uniform(size=60)
+    kept = small(n_components=2).fit(X, y)
+    pool = DensityPool([small(), FrozenEstimator(kept)], weights=[1, 1])
+    pool.fit(X, y, sample_weight=weight)
+    assert not hasattr(pool.estimators[0], "coefs_")
+    expected = small().fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(pool.estimators_[0].predict(X), expected.predict(X))
+    np.testing.assert_array_equal(pool.estimators_[1].predict(X), kept.predict(X))
+    assert np.isfinite(cross_val_score(clone(pool), X, y, cv=2)).all()
+    copy = pickle.loads(pickle.dumps(pool))
+    np.testing.assert_array_equal(copy.predict(X), pool.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], "2 non-negative numbers"),
+        ([1.0, -1.0], "2 non-negative numbers"),
+        ([np.nan, 1.0], "2 non-negative numbers"),
+        ([0.0, 0.0], "not all be zero"),
+    ],
+)
+def test_bad_weights(weights, message, data):
+    X, y = data
+    models = [small().fit(X, y)] * 2
+    with pytest.raises(ValueError, match=message):
+        DensityPool.from_fitted(models, weights=weights)
+    with pytest.raises(ValueError, match=message):
+        DensityPool(models, weights=weights).fit(X, y)
+
+
+def test_bad_estimators(data):
+    X, y = data
+    with pytest.raises(ValueError, match="at least one"):
+        DensityPool.from_fitted([])
+    one, two = small().fit(X, y), small().fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match="targets of one shape"):
+        DensityPool.from_fitted([one, two]).predict(X)
+    with pytest.raises(TypeError, match="predict_distribution"):
+        DensityPool.from_fitted([BayesianRidge().fit(X, y)]).predict(X)

@@ -1,0 +1,381 @@
+"""MDNSearchCV gives what GridSearchCV gives, whatever the stacks; stacking finds the best weights."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import BayesianRidge
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    ParameterGrid,
+    ParameterSampler,
+    RepeatedKFold,
+    ShuffleSplit,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn._pool import stacking_weights
+
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
+
+
+def small(**parameters) -> MDNRegressor:
+    return MDNRegressor(**{**SMALL, **parameters})
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(101, 3))
+    return X, X[:, 0] + 0.3 * rng.normal(size=101) * (1 + X[:, 1] ** 2)
+
+
+def score_gap(ours, theirs) -> float:
+    """Largest difference of two searches' scores, which must have the same keys."""
+    assert ours.cv_results_.keys() == theirs.cv_results_.keys()
+    keys = [key for key in theirs.cv_results_ if "score" in key or "test" in key]
+    keys = [key for key in keys if "time" not in key]
+    assert keys
+    return max(np.abs(ours.cv_results_[key] - theirs.cv_results_[key]).max() for key in keys)
+
+
+PADDED = {"n_components": [1, 2, 5], "alpha": [0.0, 0.1], "dropout": [0.0, 0.2]}
+CASES = {
+    "one stack, padded components": (small(), PADDED, {}),
+    "several shapes": (small(), {"hidden_layer_sizes": [(4,), (6, 3)], "activation": ["relu", "silu"]}, {}),
+    "stopping and rates": (
+        small(),
+        {"max_iter": [2, 6], "learning_rate_init": [1e-3, 1e-2], "clip_grad_norm": [None, 0.1]},
+        {},
+    ),
+    "seeds": (small(), {"random_state": [0, 1, 2]}, {}),
+    "ensembles": (small(n_estimators=2), {"n_components": [1, 3], "n_estimators": [1, 3]}, {}),
+    "no early stopping": (small(early_stopping=False), {"n_components": [1, 3]}, {}),
+    "batch sizes": (small(), {"batch_size": [7, 32]}, {}),
+    "several grids": (small(), [{"n_components": [1, 2]}, {"alpha": [0.1]}], {}),
+    "overlapping test rows": (small(), {"alpha": [0.0, 1.0]}, {"cv": ShuffleSplit(4, random_state=0)}),
+    "repeated folds": (
+        small(),
+        {"alpha": [0.0]},
+        {"cv": RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)},
+    ),
+    "unseeded shuffles of one seed": (
+        small(),
+        {"alpha": [0.0, 1.0]},
+        {"cv": KFold(3, shuffle=True, random_state=1)},
+    ),
+    "several scorers": (
+        small(),
+        {"n_components": [1, 2]},
+        {"scoring": ["r2", "neg_mean_squared_error"], "refit": "r2"},
+    ),
+    "a callable scorer": (
+        small(),
+        {"n_components": [1, 2]},
+        {"scoring": lambda e, X, y: e.score(X, y) + 1.0},
+    ),
+    "a callable refit": (small(), {"n_components": [1, 2]}, {"refit": lambda results: 1}),
+    "no refit": (small(), {"n_components": [1, 2]}, {"refit": False}),
+    "pipeline": (
+        make_pipeline(PolynomialFeatures(), StandardScaler(), small()),
+        {"polynomialfeatures__degree": [1, 2], "mdnregressor__n_components": [1, 3]},
+        {},
+    ),
+    "a step of the pipeline exchanged": (
+        make_pipeline(StandardScaler(), small()),
+        {"standardscaler": ["passthrough", PolynomialFeatures()], "mdnregressor__alpha": [0.0, 0.1]},
+        {},
+    ),
+    "column transformer": (
+        make_pipeline(ColumnTransformer([("scaled", StandardScaler(), [0, 2])]), small()),
+        {"mdnregressor__n_components": [1, 3]},
+        {},
+    ),
+    "another regressor among the candidates": (
+        make_pipeline(StandardScaler(), small()),
+        {"mdnregressor": [small(n_components=2), BayesianRidge()]},
+        {"scoring": "r2"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scores_are_those_of_grid_search(name, data):
+    estimator, grid, options = CASES[name]
+    options = {"cv": 3, "return_train_score": True, **options}
+    ours = MDNSearchCV(estimator, grid, **options).fit(*data)
+    theirs = GridSearchCV(estimator, grid, **options).fit(*data)
+    assert score_gap(ours, theirs) < 1e-6
+    for attribute in ("best_index_", "best_params_", "best_score_", "multimetric_", "n_splits_"):
+        assert hasattr(ours, attribute) == hasattr(theirs, attribute), attribute
+        if (
+            attribute != "best_score_"
+            and hasattr(theirs, attribute)
+            and "exchanged" not in name
+            and "among" not in name
+        ):
+            assert getattr(ours, attribute) == getattr(theirs, attribute)
+    if options.get("refit", True):
+        np.testing.assert_allclose(ours.predict(data[0]), theirs.predict(data[0]), atol=1e-9)
+        assert ours.score(*data) == pytest.approx(theirs.score(*data), abs=1e-9)
+        assert ours.refit_time_ > 0.0
+        assert ours.n_features_in_ == 3
+
+
+def test_two_targets_and_full_covariances(data):
+    X, y = data
+    Y = np.column_stack([y, X[:, 1] + y])
+    grid = {"n_components": [1, 3], "covariance_type": ["full", "tied", "diag"]}
+    ours = MDNSearchCV(small(), grid, cv=2).fit(X, Y)
+    assert score_gap(ours, GridSearchCV(small(), grid, cv=2).fit(X, Y)) < 1e-6
+
+
+@pytest.mark.parametrize("options", [{"max_stack_bytes": 1}, {"max_stack_bytes": 200_000}, {"n_jobs": 2}])
+def test_the_cut_into_stacks_changes_nothing(options, data):
+    whole = MDNSearchCV(small(), PADDED, cv=3).fit(*data)
+    assert score_gap(MDNSearchCV(small(), PADDED, cv=3, **options).fit(*data), whole) < 1e-9
+
+
+def test_sample_weights_and_groups(data):
+    X, y = data
+    weight, groups = np.random.default_rng(1).uniform(0, 2, len(y)), np.arange(len(y)) % 7
+    grid = {"alpha": [0.0, 1.0]}
+    for estimator, names in [
+        (small(), ("alpha", "sample_weight")),
+        (make_pipeline(StandardScaler(), small()), ("mdnregressor__alpha", "mdnregressor__sample_weight")),
+    ]:
+        grid = {names[0]: [0.0, 1.0]}
+        params = {names[1]: weight, "groups": groups}
+        ours = MDNSearchCV(estimator, grid, cv=GroupKFold(3)).fit(X, y, **params)
+        theirs = GridSearchCV(estimator, grid, cv=GroupKFold(3)).fit(X, y, **params)
+        assert score_gap(ours, theirs) < 1e-6
+        assert score_gap(ours, MDNSearchCV(estimator, grid, cv=GroupKFold(3)).fit(X, y, groups=groups)) > 1e-6
+
+
+def test_metadata_routing(data):
+    X, y = data
+    weight = np.random.default_rng(1).uniform(0, 2, len(y))
+    with config_context(enable_metadata_routing=True):
+        model = make_pipeline(
+            StandardScaler().set_fit_request(sample_weight=False),
+            small().set_fit_request(sample_weight=True).set_score_request(sample_weight=True),
+        )
+        grid = {"mdnregressor__alpha": [0.0, 1.0]}
+        ours = MDNSearchCV(model, grid, cv=3).fit(X, y, sample_weight=weight)
+        theirs = GridSearchCV(model, grid, cv=3).fit(X, y, sample_weight=weight)
+    assert score_gap(ours, theirs) < 1e-6
+
+
+def test_random_search_takes_any_iterable_of_candidates(data):
+    sampler = ParameterSampler({"alpha": np.linspace(0, 1, 50)}, n_iter=3, random_state=0)
+    search = MDNSearchCV(small(), sampler, cv=2).fit(*data)
+    assert search.cv_results_["params"] == list(sampler)
+    search = MDNSearchCV(small(), ParameterGrid({"alpha": [0.0, 1.0]}), cv=2).fit(*data)
+    assert search.cv_results_["params"] == [{"alpha": 0.0}, {"alpha": 1.0}]
+
+
+class TestFailures:
+    GRID = {"alpha": [0.0, -1.0], "n_components": [1, 2]}
+
+    def test_one_failure_leaves_the_others_alone(self, data):
+        with (
+            pytest.warns(FitFailedWarning, match=r"6 fits failed out of a total of 12"),
+            pytest.warns(UserWarning, match="non-finite"),
+        ):
+            search = MDNSearchCV(small(), self.GRID, cv=3, error_score=np.nan).fit(*data)
+        good = MDNSearchCV(small(), {"alpha": [0.0], "n_components": [1, 2]}, cv=3).fit(*data)
+        scores = search.cv_results_["mean_test_score"]
+        assert np.isnan(scores[2:]).all()
+        np.testing.assert_allclose(scores[:2], good.cv_results_["mean_test_score"])
+
+    def test_failing_in_training(self, data):
+        # Steps of this length leave no finite loss behind.
+        grid = {"learning_rate_init": [0.01, 1e30]}
+        model = small(clip_grad_norm=None, early_stopping=False, max_iter=20, dtype="float32")
+        with pytest.warns(FitFailedWarning, match="cannot be trained"):
+            search = MDNSearchCV(model, grid, cv=2, error_score=-99.0).fit(*data)
+        assert search.cv_results_["mean_test_score"][1] == -99.0
+        assert search.cv_results_["mean_test_score"][0] > -10.0
+
+    def test_raise(self, data):
+        with pytest.raises(ValueError, match="alpha"):
+            MDNSearchCV(small(), self.GRID, cv=3, error_score="raise").fit(*data)
+
+    def test_all_failing(self, data):
+        with pytest.raises(ValueError, match="All the 2 fits failed"):
+            MDNSearchCV(small(), {"alpha": [-1.0]}, cv=2).fit(*data)
+
+    def test_stacking_gives_a_failed_candidate_no_weight(self, data):
+        with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+            search = MDNSearchCV(small(), self.GRID, cv=3, refit="stacking").fit(*data)
+        np.testing.assert_array_equal(search.stacking_weights_[2:], 0.0)
+        assert search.stacking_weights_.sum() == pytest.approx(1.0)
+
+    @pytest.mark.parametrize(
+        ("search", "error", "message"),
+        [
+            (MDNSearchCV(BayesianRidge(), {}), TypeError, "must be an MDNRegressor or a Pipeline"),
+            (MDNSearchCV(small(), {"alpha": [0.0]}, max_stack_bytes=0), ValueError, "max_stack_bytes"),
+            (MDNSearchCV(small(), {"alpha": [0.0]}, cv=200), ValueError, "n_splits=200"),
+            (MDNSearchCV(small(), {"no_such": [0.0]}, error_score="raise"), ValueError, "no_such"),
+            (MDNSearchCV(small(), iter([])), ValueError, "no candidates"),
+        ],
+    )
+    def test_bad_input(self, search, error, message, data):
+        with pytest.raises(error, match=message):
+            search.fit(*data)
+
+
+class TestStacking:
+    def test_weights_maximise_the_likelihood(self):
+        rng = np.random.default_rng(0)
+        log_densities, weight = rng.normal(size=(200, 2)), rng.uniform(0, 2, 200)
+
+        def loss(w):
+            return -weight @ np.log(w * np.exp(log_densities[:, 0]) + (1 - w) * np.exp(log_densities[:, 1]))
+
+        best = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-9}).x
+        assert stacking_weights(log_densities, weight)[0] == pytest.approx(best, abs=1e-3)
+
+    def test_conditions_of_the_optimum(self):
+        rng = np.random.default_rng(1)
+        log_densities = rng.normal(size=(300, 6)) + np.linspace(-1, 1, 6)
+        weights = stacking_weights(log_densities, np.ones(300))
+        ratios = np.mean(np.exp(log_densities) / (np.exp(log_densities) @ weights)[:, None], axis=0)
+        # Karush, Kuhn and Tucker: 1 for densities that contribute, at most 1 for the others.
+        np.testing.assert_allclose(ratios[weights > 0], 1.0, atol=2e-3)
+        assert (ratios <= 1.0 + 2e-3).all()
+        assert (weights == 0).any()
+
+    def test_impossible_rows(self):
+        log_densities = np.array([[-np.inf, 0.0], [0.0, -np.inf], [-np.inf, -np.inf]])
+        np.testing.assert_allclose(stacking_weights(log_densities, np.array([3.0, 1.0, 1.0])), [0.25, 0.75])
+
+    def test_the_pool_is_the_weighted_mixture_of_all_folds(self, data):
+        X, y = data
+        grid = {"n_components": [1, 3], "alpha": [0.0, 5.0]}
+        search = MDNSearchCV(small(max_iter=10), grid, cv=3, refit="stacking").fit(X, y)
+        pool = search.best_estimator_
+        assert isinstance(pool, DensityPool)
+        assert search.stacking_weights_.shape == (4,)
+        assert len(pool.estimators_) == 3 * (search.stacking_weights_ > 0).sum()
+        densities = [np.exp(estimator.score_samples(X, y)) for estimator in pool.estimators_]
+        np.testing.assert_allclose(
+            np.exp(search.best_estimator_.score_samples(X, y)), pool.weights_ @ densities
+        )
+        np.testing.assert_allclose(search.predict(X), pool.predict(X))
+        assert search.score(X, y) == pytest.approx(pool.score(X, y))
+        assert not hasattr(pool, "coefs_")
+
+    def test_out_of_fold_densities_are_what_is_weighed(self, data):
+        X, y = data
+        grid, cv = {"alpha": [0.0, 5.0]}, KFold(3)
+        search = MDNSearchCV(small(max_iter=10), grid, cv=cv, refit="stacking").fit(X, y)
+        columns = []
+        for parameters in search.cv_results_["params"]:
+            log_density = np.empty(len(y))
+            for train, test in cv.split(X):
+                model = small(max_iter=10).set_params(**parameters).fit(X[train], y[train])
+                log_density[test] = model.score_samples(X[test], y[test])
+            columns.append(log_density)
+        expected = stacking_weights(np.column_stack(columns), np.ones(len(y)))
+        np.testing.assert_allclose(search.stacking_weights_, expected, atol=1e-6)
+
+    def test_a_row_held_out_twice_counts_half_each_time(self, data):
+        X, y = data
+        splits = list(KFold(3).split(X))
+        grid = {"alpha": [0.0, 5.0]}
+        once = MDNSearchCV(small(), grid, cv=splits, refit="stacking").fit(X, y)
+        twice = MDNSearchCV(small(), grid, cv=splits + splits, refit="stacking").fit(X, y)
+        some = MDNSearchCV(small(), grid, cv=splits + splits[:1], refit="stacking").fit(X, y)
+        np.testing.assert_allclose(twice.stacking_weights_, once.stacking_weights_, atol=1e-6)
+        np.testing.assert_allclose(some.stacking_weights_, once.stacking_weights_, atol=1e-6)
+
+    def test_sample_weights_count(self, data):
+        X, y = data
+        weight = np.where(np.arange(len(y)) < 50, 1.0, 1e-9)
+        search = MDNSearchCV(small(max_iter=30), {"random_state": [0, 1, 2]}, cv=KFold(3), refit="stacking")
+        weights = search.fit(X, y, sample_weight=weight).stacking_weights_
+        columns = []
+        for seed in range(3):
+            log_density = np.empty(len(y))
+            for train, test in KFold(3).split(X):
+                model = small(max_iter=30, random_state=seed)
+                model.fit(X[train], y[train], sample_weight=weight[train])
+                log_density[test] = model.score_samples(X[test], y[test])
+            columns.append(log_density)
+        columns = np.column_stack(columns)
+        np.testing.assert_allclose(weights, stacking_weights(columns, weight), atol=1e-6)
+        assert np.abs(weights - stacking_weights(columns, np.ones(len(y)))).max() > 1e-3
+
+    def test_several_scorers(self, data):
+        search = MDNSearchCV(
+            small(), {"alpha": [0.0, 1.0]}, cv=2, scoring=["r2", "neg_max_error"], refit="stacking"
+        )
+        search.fit(*data)
+        assert not hasattr(search, "best_index_")
+        assert search.score(*data) == pytest.approx(search.best_estimator_.score(*data))
+
+
+def test_inside_other_things(data):
+    X, y = data
+    grid = {"n_components": [1, 3]}
+    ours, theirs = MDNSearchCV(small(), grid, cv=2), GridSearchCV(small(), grid, cv=2)
+    np.testing.assert_allclose(
+        cross_val_score(ours, X, y, cv=3), cross_val_score(theirs, X, y, cv=3), atol=1e-6
+    )
+    nested = cross_validate(
+        MDNSearchCV(small(), grid, cv=2, refit="stacking"), X, y, cv=2, return_estimator=True
+    )
+    assert all(isinstance(search.best_estimator_, DensityPool) for search in nested["estimator"])
+    fitted = clone(ours).fit(X, y)
+    copy = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copy.predict(X), fitted.predict(X))
+    assert clone(fitted).get_params(deep=False).keys() == ours.get_params(deep=False).keys()
+
+
+def test_progress(data, capsys):
+    MDNSearchCV(small(), {"n_components": [1, 3]}, cv=2, verbose=2).fit(*data)
+    out = capsys.readouterr().out
+    assert "Fitting 2 folds for each of 2 candidates, totalling 4 fits" in out
+    assert "[stack 1/1] 4 networks" in out
+
+
+def test_callbacks_follow_the_epochs(data):
+    class Epochs:
+        def __init__(self):
+            self.begun, self.ended = [], []
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.begun.append(context.task_name)
+
+        def on_fit_task_end(self, estimator, context):
+            self.ended.append(context.task_name)
+
+    epochs = Epochs()
+    MDNSearchCV(small(), {"n_components": [1, 3]}, cv=2).set_callbacks(epochs).fit(*data)
+    assert epochs.begun.count("epoch") == 3
+    assert sorted(epochs.begun) == sorted(epochs.ended)
+    monitor = ScoringMonitor(scoring="r2")
+    MDNSearchCV(small().set_callbacks(monitor), {"n_components": [1, 3]}, cv=2).fit(*data)
+    assert len(monitor.get_logs().data) >= 3
