@@ -18,9 +18,8 @@ LAYERS = {
     "model": ["_network"],
     "learning": ["_data", "_training"],
     "boundary": [
-        "_checks",
         *["_checks", "_distribution", "_unwrap", "_jacobian", "_transformed"],
-        *["_forecast", "_scores", "_scorers", "_cross_val", "metrics"],
+        *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
     ],
     "estimators": ["_density", "_fitting", "_regressor", "_pool", "_search"],
     "on top": ["plotting", "_picture", "_table", "__main__"],

@@ -1,0 +1,211 @@
+"""Derivatives of fitted target transformers: analytic for scikit-learn's own, numeric for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import special
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_mdn import _normal
+
+RELATIVE_STEP = 1e-3  # of a formula of order 4: truncation and rounding are both near 1e-12
+SMALLEST_SHRINKING = 1e-8
+
+# Derivatives of the functions that people hand to FunctionTransformer by name.
+FUNCTION_DERIVATIVES: dict[Callable, Callable[[np.ndarray], np.ndarray]] = {
+    np.log: np.reciprocal,
+    np.log2: lambda y: 1.0 / (y * np.log(2.0)),
+    np.log10: lambda y: 1.0 / (y * np.log(10.0)),
+    np.log1p: lambda y: 1.0 / (1.0 + y),
+    np.exp: np.exp,
+    np.exp2: lambda y: np.exp2(y) * np.log(2.0),
+    np.expm1: np.exp,
+    np.sqrt: lambda y: 0.5 / np.sqrt(y),
+    np.cbrt: lambda y: 1.0 / (3.0 * np.cbrt(y) ** 2),
+    np.square: lambda y: 2.0 * y,
+    np.reciprocal: lambda y: -1.0 / y**2,
+    np.negative: lambda y: np.full_like(y, -1.0),
+    np.sinh: np.cosh,
+    np.arcsinh: lambda y: 1.0 / np.hypot(1.0, y),
+    np.tanh: lambda y: 1.0 / np.cosh(y) ** 2,
+    np.arctanh: lambda y: 1.0 / ((1.0 - y) * (1.0 + y)),
+    special.logit: lambda y: 1.0 / (y * (1.0 - y)),
+    special.expit: lambda y: special.expit(y) * special.expit(-y),
+}
+
+
+def apply(transformer, y: np.ndarray) -> np.ndarray:
+    """Targets (n, D) after a fitted transformer; the given array is left as it is."""
+    if transformer is None or transformer == "passthrough":
+        return y
+    return np.asarray(transformer.transform(y.copy()), dtype=np.float64).reshape(len(y), -1)
+
+
+def jacobian(transformer, y: np.ndarray) -> np.ndarray:
+    """Derivative of a fitted transformer of targets.
+
+    Parameters
+    ----------
+    transformer : fitted transformer, "passthrough" or None
+        Maps the rows of y one by one.
+    y : ndarray of shape (n, D)
+
+    Returns
+    -------
+    ndarray of shape (n, D) or (n, D, D)
+        dz_a / dy_a where every target is transformed on its own, otherwise dz_a / dy_b. Analytic for
+        the transformers in ``RULES``; for others, whose code may be the user's, by differences.
+    """
+    if transformer is None or transformer == "passthrough":
+        return np.ones_like(y)
+    # Of exactly these types: a subclass may transform in a way of its own.
+    return RULES.get(type(transformer), numeric_jacobian)(transformer, y)
+
+
+def log_abs_det(derivative: np.ndarray) -> np.ndarray:
+    """log |det dz / dy| of each row, (n,), of what ``jacobian`` returns."""
+    with np.errstate(divide="ignore"):
+        if derivative.ndim == 2:
+            return np.log(np.abs(derivative)).sum(axis=1)
+        return np.linalg.slogdet(derivative).logabsdet
+
+
+def numeric_jacobian(transformer, y: np.ndarray) -> np.ndarray:
+    """Derivative by five-point central differences."""
+    n_targets = y.shape[1]
+    full = np.stack([_difference(transformer, y, b) for b in range(n_targets)], axis=-1)
+    if full.shape[1:] != (n_targets, n_targets):
+        raise ValueError(
+            "the transformer of the target must keep the number of targets, but "
+            f"{type(transformer).__name__} makes {full.shape[1]} of {n_targets}."
+        )
+    diagonal = np.einsum("naa->na", full)
+    mixes = np.any(full * ~np.eye(n_targets, dtype=bool))
+    return full if mixes else diagonal.copy()
+
+
+def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
+    """dz / dy_target, (n, number of z)."""
+    size = np.abs(y[:, target])
+    size = np.maximum(size, 0.1 * size.mean())
+    step = RELATIVE_STEP * np.where(size > 0, size, 1.0)
+    slope = None
+    shrinking = 1.0
+    while shrinking >= SMALLEST_SHRINKING:
+        around = []
+        with np.errstate(all="ignore"):  # a step may leave the domain; a smaller one is then tried
+            for offset in (-2.0, -1.0, 1.0, 2.0):
+                moved = y.copy()
+                moved[:, target] += offset * shrinking * step
+                around.append(apply(transformer, moved))
+            tried = (around[0] - 8.0 * around[1] + 8.0 * around[2] - around[3]) / (
+                12.0 * shrinking * step[:, None]
+            )
+        slope = tried if slope is None else np.where(np.isfinite(slope), slope, tried)
+        if np.isfinite(slope).all():
+            return slope
+        shrinking *= 0.1
+    row = int(np.argmin(np.isfinite(slope).all(axis=1)))
+    raise ValueError(
+        f"y_true must lie where the transformer of the target, {type(transformer).__name__}, has a finite "
+        f"derivative, got {y[row].tolist()} in row {row}."
+    )
+
+
+def _of_linear(stretch, y: np.ndarray) -> np.ndarray:
+    return np.ones_like(y) if stretch is None else np.ones_like(y) / stretch
+
+
+def _of_min_max_scaler(transformer: MinMaxScaler, y: np.ndarray) -> np.ndarray:
+    slope = np.ones_like(y) * transformer.scale_
+    inside = (y >= transformer.data_min_) & (y <= transformer.data_max_)
+    return np.where(inside, slope, 0.0) if transformer.clip else slope
+
+
+def _of_max_abs_scaler(transformer: MaxAbsScaler, y: np.ndarray) -> np.ndarray:
+    slope = _of_linear(transformer.scale_, y)
+    return np.where(np.abs(y) <= transformer.max_abs_, slope, 0.0) if transformer.clip else slope
+
+
+def _of_power_transformer(transformer: PowerTransformer, y: np.ndarray) -> np.ndarray:
+    """Derivatives of the Box-Cox and Yeo-Johnson transforms (Yeo and Johnson 2000, section 2)."""
+    power = transformer.lambdas_
+    if transformer.method == "box-cox":
+        slope = y ** (power - 1.0)
+    else:
+        slope = (1.0 + np.abs(y)) ** np.where(y >= 0, power - 1.0, 1.0 - power)
+    return slope / transformer._scaler.scale_ if transformer.standardize else slope
+
+
+def _of_quantile_transformer(transformer: QuantileTransformer, y: np.ndarray) -> np.ndarray:
+    """Slope of the piecewise linear distribution function, and that of the normal quantile after it."""
+    references, slope = transformer.references_, np.empty_like(y)
+    for column, knots in enumerate(transformer.quantiles_.T):
+        values = y[:, column]
+        left = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, len(knots) - 2)
+        width = knots[left + 1] - knots[left]
+        inside = (values >= knots[0]) & (values <= knots[-1])
+        jumps = inside & ((width == 0) | ((left > 0) & (knots[left - 1] == values)))
+        if jumps.any():
+            raise ValueError(
+                "y_true has no density behind this QuantileTransformer: several training targets equal "
+                f"{values[np.argmax(jumps)]}, where the transform jumps. Use another transformer."
+            )
+        rise = references[left + 1] - references[left]
+        slope[:, column] = np.where(inside, rise / np.where(width > 0, width, 1.0), 0.0)
+    if transformer.output_distribution == "normal":
+        slope = slope / _normal.pdf(torch.from_numpy(apply(transformer, y))).numpy()
+    return slope
+
+
+def _of_function_transformer(transformer: FunctionTransformer, y: np.ndarray) -> np.ndarray:
+    if transformer.func is None:
+        return np.ones_like(y)
+    known = [slope for function, slope in FUNCTION_DERIVATIVES.items() if function is transformer.func]
+    return known[0](y) if known and not transformer.kw_args else numeric_jacobian(transformer, y)
+
+
+def _of_pipeline(pipeline: Pipeline, y: np.ndarray) -> np.ndarray:
+    """The chain rule."""
+    total = np.ones_like(y)
+    for _, step in pipeline.steps:
+        total = chain(jacobian(step, y), total)
+        y = apply(step, y)
+    return total
+
+
+def chain(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Derivative of outer after inner."""
+    if outer.ndim == inner.ndim == 2:
+        return outer * inner
+    return _as_matrices(outer) @ _as_matrices(inner)
+
+
+def _as_matrices(derivative: np.ndarray) -> np.ndarray:
+    return derivative if derivative.ndim == 3 else derivative[:, :, None] * np.eye(derivative.shape[1])
+
+
+RULES: dict[type, Callable] = {
+    StandardScaler: lambda transformer, y: _of_linear(transformer.scale_, y),
+    RobustScaler: lambda transformer, y: _of_linear(transformer.scale_, y),
+    MinMaxScaler: _of_min_max_scaler,
+    MaxAbsScaler: _of_max_abs_scaler,
+    PowerTransformer: _of_power_transformer,
+    QuantileTransformer: _of_quantile_transformer,
+    FunctionTransformer: _of_function_transformer,
+    Pipeline: _of_pipeline,
+    FrozenEstimator: lambda transformer, y: jacobian(transformer.estimator, y),
+}
