@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from sklearn_mdn._mixture import Mixture
+from sklearn_mdn._mixture import Mixture, log_normalize
 from sklearn_mdn._normal import HALF_LOG_2PI
 from sklearn_mdn._univariate import Univariate
 
@@ -63,7 +63,7 @@ def joint_entropy(mixture: Mixture) -> Tensor:
 
 def component_entropy(log_terms: Tensor) -> Tensor:
     """H(C | y) from unnormalised log P(C, y), (..., K)."""
-    log_shares = torch.log_softmax(log_terms, dim=-1)
+    log_shares = log_normalize(log_terms)
     return -(log_shares.exp() * log_shares.clamp(min=-1e4)).sum(-1)
 
 

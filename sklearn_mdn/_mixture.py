@@ -111,7 +111,9 @@ class Mixture:
         """log P(component | y) for y (..., D), the result (..., K)."""
         z = self.scale.whiten(y.unsqueeze(-2) - self.means)
         # Beyond this bound all densities would be zero, which leaves nothing to compare.
-        return log_normalize(self.log_weights + self._log_prob_of_whitened(z.clamp(-FAR, FAR)))
+        joint = self.log_weights + self._log_prob_of_whitened(z.clamp(-FAR, FAR))
+        # Far away, the logarithm of the sum would be lost beside the terms' own size.
+        return log_normalize(joint - joint.amax(-1, keepdim=True))
 
     def mean(self) -> Tensor:
         """E[y], (..., D)."""
