@@ -107,7 +107,7 @@ class DrawsForecast(Forecast):
     """
 
     def __init__(self, draws):
-        draws = check_array(draws, allow_nd=True, dtype=np.float64, input_name="y_dist")
+        draws = check_array(draws, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_dist")
         if draws.ndim not in (2, 3) or draws.shape[-1] < 2:
             raise ValueError(
                 "y_dist must hold at least 2 draws a row, of shape (n, M) or (n, D, M), "

@@ -504,10 +504,7 @@ def _interval(forecast: Forecast, confidence) -> np.ndarray:
 
 
 def _row_weights(sample_weight, y: np.ndarray) -> np.ndarray:
-    weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-    if not weights.sum() > 0:
-        raise ValueError("sample_weight must have a positive sum, got zeros only.")
-    return weights
+    return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
 
 
 def _row_mean(values: np.ndarray, sample_weight) -> float:
