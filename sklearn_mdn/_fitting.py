@@ -23,6 +23,10 @@ from sklearn_mdn._training import History, MemberSettings, TrainingState, train
 # A fold that held out fewer rows than this would stop training on noise.
 MIN_VALIDATION_ROWS = 10
 
+# Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
+# stays a lower bound of the variances.
+CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+
 # float64 numbers of the widest layer that prediction holds at once.
 PREDICTION_BLOCK = 1 << 23
 
@@ -188,10 +192,24 @@ class Trained:
     histories: list[History]
 
 
+def widen(mixture: Mixture, factor: float | Tensor) -> Mixture:
+    """The mixture with all standard deviations multiplied by ``factor``, a number or one a member (S,)."""
+
+    def stretch(stored: Tensor) -> Tensor:
+        return stored * (factor if isinstance(factor, float) else factor.view(-1, *(1,) * (stored.ndim - 1)))
+
+    return replace(mixture, scale=mixture.scale.map(stretch))
+
+
 @final
 @dataclass(frozen=True)
 class MixtureLikelihood:
-    """log p(y | x) of each row under each member, with padded components switched off."""
+    """log p(y | x) of each row under each member, with padded components switched off.
+
+    A calibration is a factor on the standard deviations: a network that has begun to fit noise is too sure
+    of itself on rows it has not seen, and wider components mend that (Levi et al. 2022, "Evaluating and
+    calibrating uncertainty prediction in regression tasks").
+    """
 
     network: StackedMLP
     used: Tensor | None = None
@@ -209,6 +227,14 @@ class MixtureLikelihood:
 
     def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
         return self.network(self.network.split(params), x, keep=keep, used=self.used).log_prob(y)
+
+    @property
+    def calibrations(self) -> Sequence[float]:
+        return CALIBRATIONS
+
+    def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        mixture = self.network(self.network.split(params), x, used=self.used)
+        return torch.stack([widen(mixture, factor).log_prob(y) for factor in CALIBRATIONS])
 
 
 def train_plans(
@@ -269,6 +295,7 @@ def _separate(plans: list[Plan], widest: StackedMLP, state: TrainingState) -> li
 def predict_mixture(
     network: StackedMLP,
     weights: dict[str, np.ndarray],
+    calibration: np.ndarray,
     standardization: Standardization,
     x: np.ndarray,
     device: torch.device,
@@ -288,4 +315,5 @@ def predict_mixture(
     )
     offset = torch.from_numpy(np.array(standardization.y_offset))
     scale = torch.from_numpy(np.array(standardization.y_scale))
-    return network.head(outputs).merge_members().affine(offset, scale)
+    mixture = widen(network.head(outputs), torch.from_numpy(np.array(calibration)))
+    return mixture.merge_members().affine(offset, scale)

@@ -38,8 +38,9 @@ MASKED_LOGIT = -1e30
 class PeriodicEmbedding:
     """Learned periodic features of each input (Gorishniy et al. 2022, "PLR").
 
-    A feature x becomes [x, relu(W [sin(2 pi c x), cos(2 pi c x)] + b)] with frequencies c that are
-    learned and start from N(0, ``frequency_scale``^2).
+    A feature x becomes [x, relu(W [sin(2 pi c x), cos(2 pi c x)] + b)] with frequencies c that are its own,
+    learned, and start from N(0, ``frequency_scale``^2). W and b serve all features, the "lite" form of
+    Gorishniy et al. (2023, "TabR").
     """
 
     n_frequencies: int = 6
@@ -49,18 +50,17 @@ class PeriodicEmbedding:
     def shapes(self, n_features: int) -> dict[str, tuple[int, ...]]:
         return {
             "embedding_frequencies": (n_features, self.n_frequencies),
-            "embedding_coefs": (n_features, 2 * self.n_frequencies, self.n_outputs),
-            "embedding_intercepts": (n_features, self.n_outputs),
+            "embedding_coefs": (2 * self.n_frequencies, self.n_outputs),
+            "embedding_intercepts": (self.n_outputs,),
         }
 
     def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Map (S, n, d) to (S, n, d + d * n_outputs)."""
-        frequencies, coefs = weights["embedding_frequencies"], weights["embedding_coefs"]
-        angle = (2.0 * math.pi) * x.mT.unsqueeze(-1) * frequencies.unsqueeze(-2)
+        angle = (2.0 * math.pi) * x.unsqueeze(-1) * weights["embedding_frequencies"].unsqueeze(1)
         waves = torch.cat([angle.sin(), angle.cos()], dim=-1)
-        linear = waves @ coefs + weights["embedding_intercepts"].unsqueeze(-2)
-        embedded = torch.relu(linear).movedim(1, 2)
-        return torch.cat([x, embedded.flatten(-2)], dim=-1)
+        intercepts, coefs = weights["embedding_intercepts"].unsqueeze(1), weights["embedding_coefs"]
+        embedded = torch.relu(torch.baddbmm(intercepts, waves.flatten(1, 2), coefs))
+        return torch.cat([x, embedded.view(*x.shape[:2], x.shape[2] * self.n_outputs)], dim=-1)
 
 
 @final

@@ -100,7 +100,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         Epochs without such an improvement after which a network stops.
     early_stopping : bool, default=True
         Whether to hold out a fold for each network, watch its log-likelihood and end with the best
-        weights. False trains on all rows and watches the training loss. No fold of fewer
+        weights, and with the factor on the standard deviations that is best there. False trains on all rows and watches the training loss. No fold of fewer
         than 10 rows is held out.
     validation_fraction : float, default=0.1
         Share of rows that each network holds out.
@@ -133,11 +133,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         Biases of each layer.
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
-        (n_estimators, n_features, 12, 4) and (n_estimators, n_features, 4); only if it is used.
+        (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
     X_offset_, X_scale_ : ndarray of shape (n_features,)
         Mean and standard deviation (1 for a constant column) of the inputs.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
+    calibration_ : ndarray of shape (n_estimators,)
+        Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -442,6 +444,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             "X_scale_": data.standardization.x_scale,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
+            "calibration_": np.array([history.calibration for history in histories]),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
             "loss_curve_": [np.array(history.loss) + jacobian for history in histories],
@@ -524,7 +527,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=np.float64)
         network = _network_of(**self._architecture)
         mixture = predict_mixture(
-            network, self._stored_weights(), self._standardization(), X, check_device(self.device)
+            network,
+            self._stored_weights(),
+            self.calibration_,
+            self._standardization(),
+            X,
+            check_device(self.device),
         )
         return MixtureDistribution._from_mixture(
             mixture,

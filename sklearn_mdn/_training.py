@@ -18,12 +18,20 @@ from sklearn_mdn._data import Batch, Member, Rows, dropout_factors, epoch_batche
 # Adam's published constants (Kingma and Ba 2015).
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
+# Decay of the running average of the weights, which is what is validated and kept: it has most of what a
+# smaller learning rate would bring (Polyak and Juditsky 1992; Tarvainen and Valpola 2017).
+AVERAGING = 0.99
+
 # Rows of all members together that validation evaluates at once.
 VALIDATION_BLOCK = 1 << 16
 
 
 class Objective(Protocol):
-    """What is maximised: the log-likelihood of each row under each member's network."""
+    """What is maximised: the log-likelihood of each row under each member's network, (S, B).
+
+    Held-out rows are scored under several calibrations of the same network, (C, S, B), and the best one
+    of each member counts.
+    """
 
     @property
     def hidden_widths(self) -> tuple[int, ...]: ...
@@ -34,6 +42,11 @@ class Objective(Protocol):
     def select(self, index: Tensor) -> Objective: ...
 
     def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
+
+    @property
+    def calibrations(self) -> Sequence[float]: ...
+
+    def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor: ...
 
 
 @final
@@ -66,6 +79,7 @@ class History:
     loss: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
     best_score: float = -math.inf
+    calibration: float = 1.0
     stale: int = 0
     n_skipped: int = 0
     stopped: bool = False
@@ -81,10 +95,12 @@ class TrainingState:
         self.result = params.detach().clone()
         self.active = torch.arange(len(members))
         self.params = params.detach().clone().requires_grad_()
-        self.best = self.params.detach().clone()
+        self.average = self.params.detach().clone()
+        self.best = self.average.clone()
         self.first = torch.zeros_like(self.best)
         self.second = torch.zeros_like(self.best)
         self.powers = torch.ones(len(members), 2, dtype=torch.float64, device=params.device)
+        self.n_updates = torch.zeros(len(members), 1, dtype=params.dtype, device=params.device)
         self.objective = objective
         self.members = members
 
@@ -108,7 +124,8 @@ class TrainingState:
             self.first[on_device],
             self.second[on_device],
         )
-        self.powers = self.powers[on_device]
+        self.average = self.average[on_device]
+        self.powers, self.n_updates = self.powers[on_device], self.n_updates[on_device]
         self.objective = self.objective.select(on_device)
 
 
@@ -162,6 +179,10 @@ class Adam:
         root = bias_2.sqrt()
         denominator = state.second.sqrt().add_(EPSILON * root)
         state.params.addcdiv_(state.first * (rate * root / bias_1), denominator, value=-1.0)
+        # 4. The running average of the weights, over few steps at first
+        state.n_updates += part
+        share = part * (9.0 / (10.0 + state.n_updates)).clamp_min_(1.0 - AVERAGING)
+        state.average.lerp_(state.params, share)
         return moved
 
 
@@ -183,7 +204,7 @@ def train(
         Where each member starts; left as it is.
     rows : Rows
     members : list of S Member
-        One without validation rows ends with its last weights, any other with its best ones.
+        One without validation rows ends with its last (averaged) weights, any other with its best ones.
     settings : list of S MemberSettings
     on_epoch : callable, optional
         Called after each epoch with its number and the state; training stops when it returns True.
@@ -195,17 +216,16 @@ def train(
     """
     state = TrainingState(params, objective, members)
     # 0. The start is the first candidate for the best weights
-    start = validate(state, rows)
-    for history, score in zip(state.histories, start.tolist(), strict=True):
-        history.best_score = score if math.isfinite(score) else -math.inf
+    for history, score, calibration in zip(state.histories, *validate(state, rows), strict=True):
+        if math.isfinite(score):
+            history.best_score, history.calibration = score, calibration
     epoch = 0
     while len(state.active):
         # 1. One pass over each member's rows
         current = [settings[i] for i in state.active.tolist()]
         losses, taken = run_epoch(state, rows, current, epoch)
         # 2. Score the held-out rows and keep the best weights
-        scores = validate(state, rows)
-        record(state, current, losses, scores, taken)
+        record(state, current, losses, taken, *validate(state, rows))
         # 3. Report
         epoch += 1
         stop = on_epoch is not None and on_epoch(epoch, state)
@@ -265,16 +285,23 @@ def learning_rates(members: list[Member], settings: list[MemberSettings], epoch:
 
 
 @torch.no_grad()
-def validate(state: TrainingState, rows: Rows) -> Tensor:
-    """Weighted mean held-out log-likelihood of each member, (S,); NaN for one that holds out nothing."""
+def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]]:
+    """Score the averaged weights of each member on its held-out rows.
+
+    Returns the weighted mean log-likelihood under the calibration that gives the highest, NaN for a member
+    that holds out nothing, and that calibration.
+    """
     index, factor = validation_rows(state.members, rows)
-    total = torch.zeros(len(index), dtype=torch.float64, device=index.device)
+    calibrations = state.objective.calibrations
+    total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
     block = max(1, VALIDATION_BLOCK // len(index))
     for part, weight in zip(index.split(block, dim=1), factor.split(block, dim=1), strict=True):
-        log_likelihood = state.objective(state.params, rows.x[part], rows.y[part], None)
-        total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(1)
+        log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
+        total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
+    best, choice = total.cpu().max(dim=0)
     empty = torch.tensor([len(member.validation) == 0 for member in state.members])
-    return total.cpu().masked_fill(empty, math.nan)
+    scores: list[float] = best.masked_fill(empty, math.nan).tolist()
+    return scores, [calibrations[i] for i in choice.tolist()]
 
 
 @torch.no_grad()
@@ -282,8 +309,9 @@ def record(
     state: TrainingState,
     settings: list[MemberSettings],
     losses: Tensor,
-    scores: Tensor,
     taken: Tensor,
+    scores: list[float],
+    calibrations: list[float],
 ) -> None:
     """Write the epoch into the histories, keep best weights, and mark who is to stop."""
     improved = []
@@ -299,13 +327,15 @@ def record(
         history.loss.append(losses[place].item())
         score = -history.loss[-1]
         if held_out:
-            score = scores[place].item()
+            score = scores[place]
             history.validation.append(score)
         better = score > history.best_score
         enough = setting.tol is None or score > history.best_score + setting.tol
         history.stale = 0 if enough else history.stale + 1
-        history.best_score = score if better else history.best_score
+        if better:
+            history.best_score = score
+            history.calibration = calibrations[place] if held_out else 1.0
         history.stopped = history.stale >= setting.n_iter_no_change
         improved.append(better or not held_out)
     mask = torch.tensor(improved, device=state.params.device).unsqueeze(1)
-    state.best = torch.where(mask, state.params, state.best).detach()
+    state.best = torch.where(mask, state.average, state.best)

@@ -87,7 +87,7 @@ def oracle_embedding(weights, x):
     for j, value in enumerate(x):
         angles = 2.0 * np.pi * weights["embedding_frequencies"][j] * value
         waves = np.concatenate([np.sin(angles), np.cos(angles)])
-        linear = waves @ weights["embedding_coefs"][j] + weights["embedding_intercepts"][j]
+        linear = waves @ weights["embedding_coefs"] + weights["embedding_intercepts"]
         columns.extend(np.maximum(linear, 0.0))
     return np.array(columns)
 

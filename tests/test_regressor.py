@@ -41,6 +41,7 @@ def member_of(model, i):
         setattr(alone, name, [layer[i : i + 1] for layer in getattr(model, name)])
     for name in ("embedding_frequencies_", "embedding_coefs_", "embedding_intercepts_"):
         setattr(alone, name, getattr(model, name)[i : i + 1])
+    alone.calibration_ = model.calibration_[i : i + 1]
     return alone
 
 

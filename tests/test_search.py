@@ -133,7 +133,8 @@ def test_scores_are_those_of_grid_search(name, data):
         np.testing.assert_allclose(ours.predict(data[0]), theirs.predict(data[0]), atol=1e-9)
         assert ours.score(*data) == pytest.approx(theirs.score(*data), abs=1e-9)
         assert ours.refit_time_ > 0.0
-        assert ours.n_features_in_ == 3
+        if "exchanged" not in name:  # a pipeline that begins with "passthrough" knows no number of features
+            assert ours.n_features_in_ == 3
 
 
 def test_two_targets_and_full_covariances(data):

@@ -60,6 +60,15 @@ class Linear:
             log_prob = torch.where(hit, bad, log_prob)
         return log_prob
 
+    @property
+    def calibrations(self):
+        return (1.0, 2.0)
+
+    def calibrated(self, params, x, y):
+        """The standard deviation as it is, and doubled."""
+        log_prob = self(params, x, y, None)
+        return torch.stack([log_prob, log_prob / 4.0 - math.log(2.0)])
+
 
 def stream(seed):
     return torch.Generator().manual_seed(seed)
@@ -339,6 +348,7 @@ def test_a_skipped_step_leaves_the_weights_of_the_steps_taken():
     rows, own = some_rows(12, poison_at=[3]), setting(max_iter=1)
     state = run(Linear(3, poisoned=(True,)), rows, [member(range(12), batch_size=3)], [own])
     params = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    average, n_updates = params.detach().clone(), 0
     optimizer = torch.optim.AdamW([params], lr=1.0, weight_decay=0.0)
     rates = own.rates(torch.arange(4), 4)
     index, _ = member(range(12), batch_size=3).epoch()
@@ -348,7 +358,10 @@ def test_a_skipped_step_leaves_the_weights_of_the_steps_taken():
             (params.grad,) = torch.autograd.grad(0.5 * residual.square().mean(), params)
             optimizer.param_groups[0]["lr"] = rates[step].item()
             optimizer.step()
-    torch.testing.assert_close(state.snapshot()[0], params.detach(), rtol=1e-12, atol=1e-14)
+            n_updates += 1
+            average += max(9.0 / (10.0 + n_updates), 0.01) * (params.detach() - average)
+    assert n_updates == 3
+    torch.testing.assert_close(state.snapshot()[0], average, rtol=1e-12, atol=1e-14)
 
 
 def test_a_member_whose_every_step_fails_does_not_disturb_the_others():
@@ -413,7 +426,7 @@ def test_held_out_rows_choose_the_weights(start):
     seen = []
 
     def on_epoch(epoch, state):
-        seen.append(state.params[0, 0].item())
+        seen.append(state.average[0, 0].item())
         return False
 
     own = member(range(20), range(20, 30), batch_size=5)
@@ -428,16 +441,31 @@ def test_held_out_rows_choose_the_weights(start):
     assert history.best_score == pytest.approx(-0.5 * (0.3 - best) ** 2, rel=1e-12)
 
 
-def test_without_held_out_rows_the_last_weights_stay():
+def test_without_held_out_rows_the_last_average_stays():
     last = []
 
     def on_epoch(epoch, state):
-        last.append(state.params.detach().clone())
+        last.append(state.average.clone())
         return False
 
     state = run(Linear(3), some_rows(24), [member(range(24))], [setting(max_iter=4)], on_epoch)
     assert torch.equal(state.snapshot(), last[-1])
     assert state.histories[0].validation == []
+    assert state.histories[0].calibration == 1.0
+
+
+@pytest.mark.parametrize(("residual", "calibration"), [(0.5, 1.0), (3.0, 2.0)])
+def test_the_calibration_that_held_out_rows_like_best_is_kept(residual, calibration):
+    x = torch.ones(30, 1, dtype=torch.float64)
+    y = torch.zeros(30, 1, dtype=torch.float64)
+    y[20:] = residual
+    rows = Rows(x, y, torch.ones(30, dtype=torch.float64))
+    state = run(Linear(1), rows, [member(range(20), range(20, 30))], [setting(max_iter=3)])
+    history = state.histories[0]
+    assert history.calibration == calibration
+    error = residual - state.snapshot()[0, 0].item()
+    expected = -0.5 * (error / calibration) ** 2 - math.log(calibration)
+    assert history.best_score == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(("tol", "expected"), [(None, 30), (1e9, 4), (0.0, None)])
