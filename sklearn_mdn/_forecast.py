@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist
 from sklearn.utils import check_array
 
 from sklearn_mdn._distribution import MixtureDistribution
+from sklearn_mdn._transformed import TransformedDensity
 
 # Between these levels lies what a numerical CRPS integrates; beyond them, F^2 is below 1e-24.
 PANEL_LEVELS = np.array([1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 0.1, 0.25, 0.5])
@@ -151,7 +152,7 @@ class DrawsForecast(Forecast):
 class FrozenForecast(Forecast):
     """Distributions with the methods cdf, logpdf and ppf of a frozen :mod:`scipy.stats` distribution."""
 
-    def __init__(self, distribution):
+    def __init__(self, distribution, shape=None):
         try:
             self._cdf, self._logpdf, self._ppf = distribution.cdf, distribution.logpdf, distribution.ppf
         except AttributeError:
@@ -159,7 +160,7 @@ class FrozenForecast(Forecast):
                 "y_dist must be a MixtureDistribution, an array of draws, or an object with the methods cdf, "
                 f"logpdf and ppf, got {type(distribution).__name__}."
             ) from None
-        self.shape = np.shape(self._ppf(0.5))
+        self.shape = np.shape(self._ppf(0.5)) if shape is None else shape
         if len(self.shape) not in (1, 2):
             raise ValueError(
                 "y_dist must hold one distribution a row, with parameters of shape (n,) or (n, D), "
@@ -251,6 +252,8 @@ def check_forecast(y_true, y_dist) -> tuple[np.ndarray, Forecast]:
         forecast: Forecast = MixtureForecast(y_dist)
     elif isinstance(y_dist, (np.ndarray, Sequence)):
         forecast = DrawsForecast(y_dist)
+    elif isinstance(y_dist, TransformedDensity):
+        forecast = FrozenForecast(y_dist, y_dist.shape)  # its quantiles may not exist
     else:
         forecast = FrozenForecast(y_dist)
     y = check_array(y_true, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_true")

@@ -23,6 +23,7 @@ from sklearn_mdn import _normal
 
 RELATIVE_STEP = 1e-3  # of a formula of order 4: truncation and rounding are both near 1e-12
 SMALLEST_SHRINKING = 1e-8
+MIXING_TOLERANCE = 1e-9
 
 # Derivatives of the functions that people hand to FunctionTransformer by name.
 FUNCTION_DERIVATIVES: dict[Callable, Callable[[np.ndarray], np.ndarray]] = {
@@ -93,8 +94,11 @@ def numeric_jacobian(transformer, y: np.ndarray) -> np.ndarray:
             f"{type(transformer).__name__} makes {full.shape[1]} of {n_targets}."
         )
     diagonal = np.einsum("naa->na", full)
-    mixes = np.any(full * ~np.eye(n_targets, dtype=bool))
-    return full if mixes else diagonal.copy()
+    # Change of z_a when y_b moves by its size, beside that when y_a does: rounding alone, or mixing?
+    changes = np.abs(full) * np.abs(y).mean(axis=0)
+    own = np.einsum("naa->na", changes)
+    mixed = (changes > MIXING_TOLERANCE * own[:, :, None]) & ~np.eye(n_targets, dtype=bool)
+    return full if mixed.any() else diagonal.copy()
 
 
 def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
