@@ -57,10 +57,11 @@ def test_attributes_have_the_shapes_they_say(model):
     assert hasattr(model, "embedding_coefs_") is (model.numerical_embedding is not None)
     if model.numerical_embedding:
         assert model.embedding_frequencies_.shape == (n_members, n_features, 6)
-        assert model.embedding_coefs_.shape == (n_members, n_features, 12, 4)
-        assert model.embedding_intercepts_.shape == (n_members, n_features, 4)
+        assert model.embedding_coefs_.shape == (n_members, 12, 4)
+        assert model.embedding_intercepts_.shape == (n_members, 4)
     assert model.X_offset_.shape == model.X_scale_.shape == (n_features,)
     assert model.y_offset_.shape == model.y_scale_.shape == (2,)
+    assert model.calibration_.shape == (n_members,)
     assert model.n_iter_.tolist() == [3] * n_members
     assert model.n_skipped_steps_.tolist() == [0] * n_members
     assert model.best_validation_score_.shape == (n_members,)

@@ -47,7 +47,7 @@ def member_of(model, i):
 
 def assert_same_bits(model, other):
     np.testing.assert_array_equal(parameters_of(model), parameters_of(other))
-    for name in ("X_offset_", "X_scale_", "y_offset_", "y_scale_", "best_validation_score_"):
+    for name in ("X_offset_", "X_scale_", "y_offset_", "y_scale_", "calibration_", "best_validation_score_"):
         np.testing.assert_array_equal(getattr(model, name), getattr(other, name))
     for name in ("loss_curve_", "validation_scores_"):
         for curve, expected in zip(getattr(model, name), getattr(other, name), strict=True):

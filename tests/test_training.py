@@ -174,7 +174,7 @@ def test_a_member_that_takes_no_step_keeps_every_number(loss, entry, active, cli
     rate, zero = torch.full((2, 1), 0.1, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
 
     def numbers(row):
-        tensors = (state.params, state.first, state.second, state.powers)
+        tensors = (state.params, state.average, state.first, state.second, state.powers, state.n_updates)
         return [tensor[row].detach().clone() for tensor in tensors]
 
     moved = adam.step(state, zero, normal(2, 3), rate, torch.tensor([True, True]))
@@ -335,6 +335,17 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(poison):
     assert torch.isfinite(state.snapshot()).all()
 
 
+def test_a_padded_place_adds_nothing_even_if_infinite():
+    """Ten rows make batches of 4, 3 and 3; the short ones are padded with the member's first row."""
+    state = run(
+        Linear(3, poisoned=(True,)),
+        some_rows(10, poison_at=[0]),
+        [member(range(10), batch_size=4)],
+        [setting(max_iter=4)],
+    )
+    assert state.histories[0].n_skipped == 4
+
+
 def test_rows_of_others_do_no_harm():
     """What pads a batch is the member's own: a row that it could not bear never reaches it."""
     rows = some_rows(32, poison_at=[0])
@@ -351,17 +362,20 @@ def test_a_skipped_step_leaves_the_weights_of_the_steps_taken():
     average, n_updates = params.detach().clone(), 0
     optimizer = torch.optim.AdamW([params], lr=1.0, weight_decay=0.0)
     rates = own.rates(torch.arange(4), 4)
-    index, _ = member(range(12), batch_size=3).epoch()
+    index, losses = member(range(12), batch_size=3).epoch()[0], []
     for step, batch in enumerate(index):
         if 3 not in batch.tolist():
             residual = rows.y[batch, 0] - rows.x[batch] @ params
-            (params.grad,) = torch.autograd.grad(0.5 * residual.square().mean(), params)
+            loss = 0.5 * residual.square().mean()
+            losses.append(loss.item())
+            (params.grad,) = torch.autograd.grad(loss, params)
             optimizer.param_groups[0]["lr"] = rates[step].item()
             optimizer.step()
             n_updates += 1
             average += max(9.0 / (10.0 + n_updates), 0.01) * (params.detach() - average)
     assert n_updates == 3
     torch.testing.assert_close(state.snapshot()[0], average, rtol=1e-12, atol=1e-14)
+    assert state.histories[0].loss == [pytest.approx(np.mean(losses), rel=1e-12)]
 
 
 def test_a_member_whose_every_step_fails_does_not_disturb_the_others():
