@@ -100,8 +100,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         Epochs without such an improvement after which a network stops.
     early_stopping : bool, default=True
         Whether to hold out a fold for each network, watch its log-likelihood and end with the best
-        weights, and with the factor on the standard deviations that is best there. False trains on all rows and watches the training loss. No fold of fewer
-        than 10 rows is held out.
+        weights, and with the factor on the standard deviations that is best there. False trains on all
+        rows and watches the training loss. No fold of fewer than 10 rows is held out.
     validation_fraction : float, default=0.1
         Share of rows that each network holds out.
     dropout : float, default=0.0

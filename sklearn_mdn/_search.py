@@ -284,6 +284,12 @@ class MDNSearchCV(BaseSearchCV):
         self.param_grid = param_grid
         self.max_stack_bytes = max_stack_bytes
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = self.estimator.__sklearn_tags__()
+        tags.target_tags, tags.regressor_tags = inner.target_tags, inner.regressor_tags
+        return tags
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
         """Train every candidate on every fold, score them, and refit.
@@ -503,9 +509,9 @@ class MDNSearchCV(BaseSearchCV):
         failed = {task.candidate for task in tasks if task.error is not None}
         usable = [i for i in range(n_candidates) if i not in failed]
         log_densities = {i: [] for i in usable}
-        held_out = [task.test for task in tasks if task.candidate == usable[0]] if usable else []
-        if not held_out:
-            raise ValueError("refit='stacking' needs a candidate that was fitted on every fold, got none.")
+        if not usable:  # as a refit on all rows would
+            raise next(task.error for task in tasks if task.error is not None)
+        held_out = [task.test for task in tasks if task.candidate == usable[0]]
         for task in tasks:
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)

@@ -9,7 +9,9 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from sklearn_mdn import MDNRegressor
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+
+TINY = MDNRegressor(hidden_layer_sizes=(8,), max_iter=10, random_state=0)
 
 INSTANCES = {
     "default": MDNRegressor(),
@@ -18,11 +20,12 @@ INSTANCES = {
     "ensemble": MDNRegressor(n_estimators=3, max_iter=20),
     "full": MDNRegressor(covariance_type="full", max_iter=20),
     "float64": MDNRegressor(dtype="float64", max_iter=20),
+    "search": MDNSearchCV(TINY, {"n_components": [1, 2]}, cv=2, error_score="raise"),
+    "stacking": MDNSearchCV(TINY, {"n_components": [1, 2]}, cv=2, refit="stacking", error_score="raise"),
+    "pool": DensityPool([TINY, TINY]),
 }
 
-EXPECTED_FAILURES = {
-    "check_regressors_no_decision_function": "predict_proba gives the mixing proportions"
-}
+EXPECTED_FAILURES = {"check_regressors_no_decision_function": "predict_proba gives the mixing proportions"}
 
 
 @parametrize_with_checks(
