@@ -1,0 +1,130 @@
+"""What fits share when they train as one stack, and how their rows are ordered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_mdn import MDNRegressor, MDNSearchCV, _fitting
+from sklearn_mdn._fitting import (
+    MIN_VALIDATION_ROWS,
+    canonical_rows,
+    component_centers,
+    held_out_folds,
+    member_generator,
+    plan_bytes,
+)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 2))
+    return X, X[:, 0] + rng.normal(size=90)
+
+
+def test_a_search_holds_each_folds_rows_once(data, monkeypatch):
+    """Twelve candidates on three folds: three copies of two thirds of the rows, not thirty-six."""
+    seen = []
+
+    def spy(objective, params, rows, members, settings, on_epoch):
+        seen.append((len(rows.x), len(rows.y), len(rows.weight), len(members)))
+        return train(objective, params, rows, members, settings, on_epoch)
+
+    train = _fitting.train
+    monkeypatch.setattr(_fitting, "train", spy)
+    grid = {"n_components": [1, 2, 3], "alpha": [0.0, 0.1], "dropout": [0.0, 0.1]}
+    model = MDNRegressor(hidden_layer_sizes=(4,), max_iter=1, random_state=0)
+    MDNSearchCV(model, grid, cv=3, refit=False).fit(*data)
+    assert seen == [(180, 180, 180, 36)]
+
+
+def test_an_ensemble_holds_its_rows_once(data, monkeypatch):
+    seen = []
+
+    def spy(objective, params, rows, members, *rest):
+        seen.append(len(rows.x))
+        return train(objective, params, rows, members, *rest)
+
+    train = _fitting.train
+    monkeypatch.setattr(_fitting, "train", spy)
+    MDNRegressor(hidden_layer_sizes=(4,), n_estimators=7, max_iter=1, random_state=0).fit(*data)
+    assert seen == [90]
+
+
+def test_canonical_rows_are_a_set():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 3, size=(200, 2)).astype(float), rng.integers(0, 2, size=(200, 1)).astype(float)
+    weight = rng.integers(0, 3, size=200).astype(float)
+    table = canonical_rows(x, y, weight)
+    order = rng.permutation(200)
+    shuffled = canonical_rows(x[order], y[order], weight[order])
+    repeated = canonical_rows(np.repeat(x, weight.astype(int), 0), np.repeat(y, weight.astype(int), 0), None)
+    for other in (shuffled, repeated):
+        for name in ("x", "y", "weight"):
+            np.testing.assert_array_equal(getattr(table, name), getattr(other, name))
+    rows = np.hstack([table.x, table.y])
+    assert len(np.unique(rows, axis=0)) == len(rows) == 18
+    assert table.weight.mean() == pytest.approx(1.0)
+    first = (x == table.x[0]).all(1) & (y == table.y[0]).all(1)
+    assert table.weight[0] == pytest.approx(weight[first].sum() / weight.sum() * 18)
+
+
+def test_signed_zeros_are_one_row():
+    table = canonical_rows(np.array([[0.0], [-0.0]]), np.array([[-0.0], [0.0]]), None)
+    assert len(table) == 1
+    assert not np.signbit(table.x).any()
+
+
+@pytest.mark.parametrize("n_rows", [99, 100, 105, 1000])
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.13])
+def test_folds(n_rows, fraction):
+    folds = held_out_folds(n_rows, fraction, seed=3)
+    n_folds = round(1 / fraction)
+    if n_rows // n_folds < MIN_VALIDATION_ROWS:
+        assert folds == []
+        return
+    assert len(folds) == n_folds
+    assert sorted(np.concatenate(folds)) == list(range(n_rows))
+    assert np.ptp([len(fold) for fold in folds]) <= 1
+    again = held_out_folds(n_rows, fraction, seed=3)
+    assert all((a == b).all() for a, b in zip(folds, again, strict=True))
+    assert (folds[0] != held_out_folds(n_rows, fraction, seed=4)[0]).any()
+
+
+def test_member_streams_differ_by_seed_and_member():
+    draws = {
+        (seed, i): tuple(torch.rand(3, generator=member_generator(seed, i)).tolist())
+        for seed in range(4)
+        for i in range(4)
+    }
+    assert len(set(draws.values())) == 16
+    assert draws[2, 3] == tuple(torch.rand(3, generator=member_generator(2, 3)).tolist())
+
+
+@pytest.mark.parametrize("n_targets", [1, 2, 5])
+def test_centers_are_rows_spread_along_the_main_direction(n_targets):
+    rng = np.random.default_rng(0)
+    y = np.linspace(-2, 2, 400)[:, None] * np.arange(1, n_targets + 1) + 0.01 * rng.normal(
+        size=(400, n_targets)
+    )
+    table = canonical_rows(np.zeros((400, 1)), y, None)
+    centers = component_centers(table, 4)
+    assert centers.shape == (4, n_targets)
+    expected = np.array([-1.5, -0.5, 0.5, 1.5])[:, None] * np.arange(1, n_targets + 1)
+    np.testing.assert_allclose(centers, expected, atol=0.1)
+    weighted = canonical_rows(np.zeros((400, 1)), y, np.where(np.arange(400) < 200, 1.0, 1e-9))
+    assert (component_centers(weighted, 4)[:, 0] < 0.0).all()
+
+
+def test_the_bound_on_a_stack_follows_the_network(data):
+    sizes = []
+    for hidden in [(4,), (64, 64), (256, 256)]:
+        model = MDNRegressor(hidden_layer_sizes=hidden, random_state=0)
+        sizes.append(plan_bytes(model._build(model._validate(*data)), "float32"))
+    assert sizes[0] < sizes[1] < sizes[2]
+    model = MDNRegressor(hidden_layer_sizes=(4,), n_estimators=3, random_state=0)
+    plan = model._build(model._validate(*data))
+    assert plan_bytes(plan, "float32") == 3 * sizes[0]
+    assert plan_bytes(plan, "float64") == 6 * sizes[0]
