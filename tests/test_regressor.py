@@ -254,6 +254,19 @@ def test_the_order_of_rows_is_nothing(n_outputs):
 # Units.
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scalers_are_the_weighted_moments(weighted):
+    X, y = problem(n_outputs=2)
+    weight = np.random.default_rng(4).uniform(0.0, 5.0, len(X)) if weighted else None
+    model = MDNRegressor(**QUICK).fit(X, y, sample_weight=weight)
+    for values, offset, scale in [(X, model.X_offset_, model.X_scale_), (y, model.y_offset_, model.y_scale_)]:
+        mean = np.average(values, axis=0, weights=weight)
+        np.testing.assert_allclose(offset, mean, rtol=1e-10)
+        np.testing.assert_allclose(
+            scale, np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight)), rtol=1e-10
+        )
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_powers_of_two_change_nothing_but_the_units(dtype):
     X, y = problem(n_outputs=2)
