@@ -18,12 +18,13 @@ from sklearn.pipeline import Pipeline
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._regressor import MDNRegressor
 from sklearn_mdn._table import Table, TableError, column_pipeline, diabetes_table, read_table
+from sklearn_mdn._unwrap import predict_distribution
 
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
-# In a 5-fold cross-validation over the rows of the bundled data that the tour learns from, ten networks
-# had a log-likelihood 0.16 above that of one, and 300 epochs gained 0.01 over 100.
-SETTINGS = {"n_estimators": 10, "max_iter": 100, "random_state": 0}
+# An ensemble, as data this small ask for. Twice the networks or thrice the epochs gained less than 0.01 in
+# log-likelihood in a 5-fold cross-validation over the rows of the bundled data that the tour learns from.
+SETTINGS = {"n_estimators": 5, "max_iter": 100, "random_state": 0}
 MAX_NAMES = 20
 
 
@@ -130,8 +131,7 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
     pipeline.fit(X_train, y_train)
     seconds = perf_counter() - start
     model.set_callbacks()  # the line is not part of what is saved
-    Z_test = pipeline[:-1].transform(X_test)
-    density = model.predict_distribution(Z_test)
+    density = predict_distribution(pipeline, X_test)
 
     start = perf_counter()
     baseline = Pipeline([("columns", column_pipeline(table)), ("linear", BayesianRidge())])
