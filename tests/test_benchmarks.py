@@ -1,0 +1,308 @@
+"""The benchmarks run, go on where they stopped, and print what was measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, norm
+
+from sklearn_mdn import MDNRegressor, MixtureDistribution
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import _methods  # noqa: E402
+import _peers  # noqa: E402
+import density  # noqa: E402
+import training  # noqa: E402
+
+N_TEST = 8
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Data of one and of two targets, and results that someone published."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(40, 2))
+    y = np.column_stack([X[:, 0] + generator.normal(size=40), 10.0 * generator.normal(size=40)])
+    test_index = generator.permutation(40)[: 2 * N_TEST].reshape(2, -1)
+    np.savez(tmp_path / "one.npz", X=X, y=y[:, 0], test_index=test_index)
+    (tmp_path / "multi").mkdir()
+    np.savez(tmp_path / "multi" / "two.npz", X=X, y=y, test_index=test_index)
+    lines = ["method,dataset,split,ll,rmse,crps,source"]
+    lines += [f"theirs,one,{split},{ll},1.0,,a paper" for split, ll in enumerate([-2.5, -2.0])]
+    (tmp_path / density.PUBLISHED).write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def run_density(folder, *arguments) -> list[dict]:
+    """Run the command; returns the lines of its results."""
+    results = folder / "results.jsonl"
+    assert density.main([str(folder), "--results", str(results), "--threads", "1", *arguments]) == 0
+    return [json.loads(line) for line in results.read_text().splitlines()]
+
+
+def table_rows(text: str) -> dict[str, list[str]]:
+    """Cells of all tables by the first one; simple tables have two spaces or more between cells."""
+    cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in cells if len(row) > 1}
+
+
+def test_density_scores_the_estimator(folder):
+    (record,) = run_density(folder, "--data", "one", "--methods", "mdn", "--splits", "1")
+    assert (record["data"], record["method"], record["split"]) == ("one", "mdn", 0)
+    X, y, X_test, y_test = density.DataSet.read(folder / "one.npz").split(0)
+    assert (len(X), len(X_test)) == (40 - N_TEST, N_TEST)
+    fitted = MDNRegressor(random_state=0).fit(X, y)
+    distribution = fitted.predict_distribution(X_test)
+    assert record["log_likelihood"] == pytest.approx(fitted.score(X_test, y_test), rel=1e-6)
+    assert record["crps"] == pytest.approx(distribution.crps(y_test).mean(), rel=1e-6)
+    assert record["rmse"] == pytest.approx(np.sqrt(np.mean((fitted.predict(X_test) - y_test) ** 2)), rel=1e-6)
+    assert record["pit"] == pytest.approx(distribution.cdf(y_test), abs=1e-5)
+
+
+def test_density_goes_on_where_it_stopped(folder, capsys):
+    first = run_density(folder, "--data", "two", "--methods", "gp", "--splits", "1:2")
+    capsys.readouterr()
+    both = run_density(folder, "--data", "two", "--methods", "gp", "mdn-10-full", "--splits", "0:0")
+    assert both == first  # no split, no work
+    both = run_density(folder, "--data", "two", "--methods", "gp")
+    assert [run["split"] for run in both] == [1, 0]
+    assert both[0] == first[0]
+    for run in both:
+        assert np.shape(run["pit"]) == (N_TEST, 2)
+        assert run["energy_score"] > 0.0
+    capsys.readouterr()
+    assert run_density(folder, "--data", "two", "--methods", "gp") == both
+    assert len(table_rows(capsys.readouterr().out)["gp"]) == 10  # the tenths of its PIT values
+
+
+def test_methods_for_several_targets_leave_one_alone(folder):
+    data = density.read_data(folder, ["one"])
+    options = density.arguments().parse_args([str(folder), "--methods", "mdn-10-full"])
+    records = density.Records(folder / "results.jsonl")
+    assert density.run_all(options, data, records) == []
+    assert records.methods("one") == []
+
+
+def test_differences_are_paired(folder, capsys):
+    """Splits 0 and 1 of -2 and -3 against published -2.5 and -2, and a third split that only we have."""
+    records = density.Records(folder / "results.jsonl")
+    scores = {
+        "log_likelihood": None,
+        "crps": 1.0,
+        "energy_score": None,
+        "rmse": 1.0,
+        "coverage": 1.0,
+        "width": 2.0,
+    }
+    known = {"data": "one", "pit": [0.5], "seconds": 1.0, "versions": {}, "date": "2020-01-01", "threads": 1}
+    known |= {"settings": "", **scores}
+    for split, value in enumerate([-2.0, -3.0, 7.0]):
+        records.add({**known, "method": "mdn", "split": split, "log_likelihood": value})
+        records.add({**known, "method": "xgboost", "split": split, "crps": 1.0 + split})
+    run_density(folder)
+    printed = capsys.readouterr().out
+    rows = table_rows(printed)
+    assert rows["theirs, published"] == ["-2.250", "-0.250 ± 0.750"]
+    assert rows["xgboost, here"] == ["2.000", "-1.000 ± 0.577"]
+    assert "3 of its 3 runs were made with other settings" in printed
+    assert rows["mdn"][5] == "1.000"  # PIT values of 0.5 are in the sixth tenth
+
+
+def test_stacking_is_a_method():
+    X, y = training.bimodal(60, 3)
+    search = _methods.mdn_stacking().set_params(param_grid={"max_iter": [1, 2]})
+    prediction = _methods.fit_ours(lambda: search)(X, y)(X[:3])
+    assert prediction["weights"].shape == prediction["means"].shape == prediction["covariances"].shape
+    assert prediction["weights"].sum(axis=1) == pytest.approx(1.0)
+    assert search.best_estimator_.predict(X[:3]) == pytest.approx(
+        (prediction["weights"] * prediction["means"]).sum(axis=1)
+    )
+
+
+def test_records_survive_a_cut_and_notice_other_settings(folder):
+    path = folder / "results.jsonl"
+    record = {"data": "one", "method": "mdn", "split": 0, "settings": _methods.METHODS["mdn"].settings}
+    density.Records(path).add(record)
+    with path.open("a") as file:
+        file.write('{"data": "one", "met')
+    density.Records(path).add({**record, "split": 1, "settings": "others"})
+    records = density.Records(path)
+    assert records.has("one", "mdn", 0)
+    assert not records.has("one", "mdn", 1)
+    assert list(records.of("one", "mdn")) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "yacht"], "has no yacht.npz"),
+        (["--methods", "ngboost"], "--environments"),
+    ],
+)
+def test_what_is_missing_is_said(folder, arguments, message):
+    with pytest.raises(_peers.BenchmarkError, match=message):
+        density.main([str(folder), "--results", str(folder / "none.jsonl"), *arguments])
+
+
+def test_a_missing_file_is_explained(tmp_path):
+    with pytest.raises(_peers.BenchmarkError, match="UCI repository"):
+        density.main([str(tmp_path)])
+
+
+def test_a_failing_method_is_told_of_and_the_next_job_runs(tmp_path):
+    X, y = np.zeros((12, 1)), np.arange(12.0)
+    with _peers.Worker("gp", None, 1) as worker:
+        with pytest.raises(RuntimeError, match="ValueError"):
+            worker.run(X * np.nan, y, X)
+        worker._process.kill()
+        worker._process.wait()
+        with pytest.raises(RuntimeError, match="process ended"):
+            worker.run(X, y, X)
+        prediction, seconds, versions = worker.run(X, y, X[:3])
+    assert prediction["means"].shape == (3, 1)
+    assert seconds > 0.0
+    assert {"python", "scikit-learn"} <= set(versions)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.5])
+def test_scale_floor_is_a_convolution(floor):
+    y = np.array([0.3, -1.0])
+    prediction = {"weights": np.ones((2, 1)), "means": np.zeros((2, 1)), "covariances": np.full((2, 1), 0.04)}
+    scores = density.score(prediction, y, y, floor)
+    assert scores["log_likelihood"] == pytest.approx(norm(0, np.sqrt(0.04 + floor**2)).logpdf(y).mean())
+    assert scores["coverage"] == pytest.approx(0.5)  # |0.3| < 1.645 * 0.2 < |-1|, whatever the floor
+    joint = {
+        "weights": np.ones((2, 1)),
+        "means": np.zeros((2, 1, 2)),
+        "covariances": np.eye(2) * np.ones((2, 1, 1, 1)),
+    }
+    points = np.array([[0.0, 1.0], [2.0, 0.5]])
+    expected = multivariate_normal(np.zeros(2), np.eye(2) * (1.0 + floor**2)).logpdf(points).mean()
+    assert density.score(joint, points, points, floor)["log_likelihood"] == pytest.approx(expected)
+
+
+def test_quantiles_are_scored_as_equally_likely_values():
+    generator = np.random.default_rng(0)
+    quantiles = np.sort(generator.normal(size=(3, len(_methods.LEVELS))), axis=1)
+    y = np.array([-0.5, 0.0, 9.0])
+    scores = density.score({"quantiles": quantiles, "mean": quantiles.mean(axis=1)}, y, y, 0.0)
+    grid = np.linspace(-10.0, 10.0, 200_001)
+    below = np.array([np.searchsorted(row, grid, side="right") for row in quantiles]) / quantiles.shape[1]
+    integrals = ((below - (y[:, None] <= grid)) ** 2).sum(axis=1) * (grid[1] - grid[0])
+    assert scores["crps"] == pytest.approx(integrals.mean(), rel=1e-3)
+    assert scores["coverage"] == pytest.approx(2 / 3)
+    assert np.isclose(_methods.LEVELS, 0.05).any()
+    assert np.isclose(_methods.LEVELS, 0.95).any()
+
+
+def test_independent_targets_multiply():
+    generator = np.random.default_rng(0)
+    parts = [
+        {
+            "weights": generator.dirichlet(np.ones(k), size=4),
+            "means": generator.normal(size=(4, k)),
+            "covariances": generator.uniform(0.1, 1.0, size=(4, k)),
+        }
+        for k in (2, 3, 1)
+    ]
+    y = generator.normal(size=(4, 3))
+    joint = MixtureDistribution(**_methods.product_mixture(parts))
+    expected = sum(MixtureDistribution(**part).logpdf(y[:, i]) for i, part in enumerate(parts))
+    assert joint.weights.shape == (4, 6)
+    assert joint.logpdf(y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_scaling_for_a_method_that_does_not_is_undone(several):
+    generator = np.random.default_rng(0)
+    X = generator.normal(5.0, 3.0, size=(50, 2))
+    y = X * [10.0, 0.1] + 7.0 if several else 10.0 * X[:, 0] + 7.0
+    seen = []
+
+    @_methods.standardized
+    def marginal(X, y):
+        seen.extend([X, y])
+        mean, variance = y.mean(axis=0), np.cov(y.T, ddof=0)
+
+        def predict(X):
+            spread = np.ones((len(X), *(1,) * (1 + mean.ndim)))
+            covariances = np.ones((len(X), 1, *(1,) * variance.ndim)) * variance
+            return {"weights": np.ones((len(X), 1)), "means": spread * mean, "covariances": covariances}
+
+        return predict
+
+    prediction = marginal(X, y)(X[:3])
+    for values in seen:
+        assert values.mean(axis=0) == pytest.approx(0.0, abs=1e-12)
+        assert values.std(axis=0) == pytest.approx(1.0)
+    assert prediction["means"][0, 0] == pytest.approx(y.mean(axis=0))
+    assert prediction["covariances"][0, 0] == pytest.approx(np.cov(y.T, ddof=0))
+
+
+def test_tables_are_simple_restructuredtext():
+    lines = _peers.table(["", "a"], [["long name", "1"], ["x", ""]]).splitlines()
+    rule = "=========  ="
+    assert lines == [rule, "\\          a", rule, "long name  1", "x          -", rule]
+
+
+def test_plain_loop_and_stack_train_the_same_network():
+    n_plain = sum(parameter.numel() for parameter in training.PlainMDN().parameters())
+    X, y = training.bimodal(40, training.N_FEATURES)
+    ours = MDNRegressor(
+        training.K, hidden_layer_sizes=training.HIDDEN, numerical_embedding=None, max_iter=1, random_state=0
+    ).fit(X, y)
+    assert sum(layer.size for layer in [*ours.coefs_, *ours.intercepts_]) == n_plain
+
+
+def test_both_plain_losses_are_the_log_likelihood():
+    torch = pytest.importorskip("torch")
+    logits, means, log_scales = torch.randn(3, 4, training.K, generator=torch.Generator().manual_seed(0))
+    y = torch.linspace(-1.0, 1.0, 4)
+    density_ = MixtureDistribution(
+        torch.softmax(logits.double(), 1).numpy(), means.numpy(), log_scales.double().mul(2.0).exp().numpy()
+    )
+    expected = -density_.logpdf(y.numpy()).mean()
+    for loss in (training.distributions_loss, training.written_out_loss):
+        assert float(loss(logits, means, log_scales, y)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_training_prints_every_part(tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    arguments = ["--threads", "1", "--repeats", "1", "--json", str(path), "--libraries", "gp"]
+    arguments += ["--rows", "40", "--batch-sizes", "32", "--members", "1", "2", "--steps", "2"]
+    arguments += [
+        "--library-rows",
+        "60",
+        "--search-rows",
+        "60",
+        "--search-epochs",
+        "1",
+        "--search-repeats",
+        "1",
+    ]
+    arguments += ["--jobs", "1", "--large-rows", "200", "--large-epochs", "1", "2"]
+    assert training.main(arguments) == 0
+    figures = json.loads(path.read_text())
+    (case,) = figures["steps"]
+    rows = table_rows(capsys.readouterr().out)
+    micros = case["microseconds_a_step"]
+    plain = min(value for name, value in micros.items() if name.startswith("plain loop"))
+    stacked = micros["MDNRegressor, 2 members"]
+    ratios = [2 * plain / stacked, stacked / micros["MDNRegressor, 1 members"]]
+    assert rows["40 rows, 1 thread, batch 32"][:2] == [f"{ratio:.1f}" for ratio in ratios]
+    assert [run["data"] for run in figures["libraries"]] == ["diabetes", "bimodal, n = 60"]
+    assert rows["MDNSearchCV, 1 thread"]
+    assert [run["epochs"] for run in figures["large"]] == [1, 2]
+    assert figures["large"][0]["mib_peak"] >= figures["large"][0]["mib_before"] > 0.0
+
+
+def test_a_part_can_be_chosen(capsys):
+    with pytest.raises(SystemExit):
+        training.main(["nothing"])
+    assert "PART must be of steps" in capsys.readouterr().err
