@@ -23,7 +23,7 @@ from sklearn_mdn._checks import (
     make_scale,
 )
 from sklearn_mdn._entropy import estimated_entropy, univariate_entropy
-from sklearn_mdn._mixture import Mixture, concatenate_rows, energy_score
+from sklearn_mdn._mixture import EnergyDraws, Mixture, concatenate_rows
 from sklearn_mdn._modes import highest_first, multivariate_modes, univariate_modes
 from sklearn_mdn._regions import drawn_threshold, highest_density_region
 from sklearn_mdn._scale import DiagonalScale
@@ -63,7 +63,8 @@ class MixtureDistribution:
     -----
     Shapes. y broadcasts against (n,), or against (n, D) where D is the axis of the targets. So a grid
     of m points for every row is ``pdf(grid[:, None])`` of shape (m, n), or for D targets
-    ``pdf(grid[:, None, :])``. :meth:`cdf`, :meth:`ppf` and their kin treat each target on its own and
+    ``pdf(grid[:, None, :])``. A single row, as of ``dist[3]``, stretches as in NumPy: there ``pdf(grid)``
+    of shape (m,) will do. :meth:`cdf`, :meth:`ppf` and their kin treat each target on its own and
     broadcast to (..., n) or (..., n, D).
 
     A NaN in y gives NaN. Answers for a row do not depend on the other rows. Large inputs are worked
@@ -180,8 +181,8 @@ class MixtureDistribution:
                     f"of shape {rows.shape} and {rows.dtype}."
                 )
             rows = rows if rows.size else rows.astype(np.int64)
-        chosen = np.arange(len(self))[rows]
-        return self._like(self._mixture.take(torch.from_numpy(chosen)))
+        chosen = torch.from_numpy(np.arange(len(self))[rows].copy())
+        return self._like(self._mixture.take(chosen))
 
     def __repr__(self):
         """Say the numbers of rows, components, targets and members."""
@@ -266,13 +267,13 @@ class MixtureDistribution:
         >>> dist.logpdf(np.linspace(-2, 2, 5)[:, None]).shape
         (5, 1)
         """
-        (aligned,), lead = self._aligned(exact=True, y=y)
+        (aligned,), shape = self._aligned(exact=True, y=y)
         out = np.empty(aligned.shape[:2])
         if self._mixture.n_targets == 1:
             self._blockwise(self._marginals, lambda part, y: part.log_prob(y).squeeze(-1), [aligned], out)
         else:
             self._blockwise(self._mixture, Mixture.log_prob, [aligned], out)
-        return out.reshape(*lead, len(self))
+        return out.reshape(shape[:-1])
 
     def pdf(self, y):
         """Density at y, of all targets together.
@@ -884,10 +885,10 @@ class MixtureDistribution:
         >>> dist.responsibilities([0.5]).round(3)
         array([[0.862, 0.138]])
         """
-        (aligned,), lead = self._aligned(exact=True, y=check_finite(y, "y"))
+        (aligned,), shape = self._aligned(exact=True, y=check_finite(y, "y"))
         out = np.empty((*aligned.shape[:2], self._mixture.n_components))
         self._blockwise(self._mixture, lambda part, y: part.log_responsibilities(y).exp(), [aligned], out)
-        return out.reshape(*lead, *out.shape[1:])
+        return out.reshape(*shape[:-1], -1)
 
     def crps(self, y):
         """Continuous ranked probability score, of each target on its own; lower is better.
@@ -974,18 +975,19 @@ class MixtureDistribution:
         array([0.98])
         """
         n_samples, n_targets = check_count(n_samples, "n_samples"), self._mixture.n_targets
-        (aligned,), lead = self._aligned(exact=True, y=y)
+        (aligned,), shape = self._aligned(exact=True, y=y)
         out = np.empty(aligned.shape[:2])
         if n_targets == 1:
             self._blockwise(self._marginals, lambda part, y: part.crps(y).squeeze(-1), [aligned], out)
         else:
             first, second = balanced_noise(n_samples, n_targets, random_state, copies=2)
 
-            def score(part: Mixture, y: Tensor) -> Tensor:
-                return energy_score(y, part.draw_alike(*first), part.draw_alike(*second))
+            def draws(part: Mixture) -> EnergyDraws:
+                return EnergyDraws(part.draw_alike(*first), part.draw_alike(*second))
 
-            self._blockwise(self._mixture, score, [aligned], out, width=self._draws_width(n_samples))
-        return out.reshape(*lead, len(self))
+            width = self._draws_width(n_samples)
+            self._blockwise(self._mixture, EnergyDraws.score, [aligned], out, width=width, prepare=draws)
+        return out.reshape(shape[:-1])
 
     def rvs(self, size=None, random_state=None):
         """Draws.
@@ -1229,7 +1231,10 @@ class MixtureDistribution:
         )
 
     def _aligned(self, *, exact: bool, **arguments) -> tuple[list[np.ndarray], tuple[int, ...]]:
-        """Arguments as views of one common shape (m, n, D), and the leading shape that m stands for."""
+        """Arguments as views of one common shape (m, n, D), and the shape (..., n, D) that it stands for.
+
+        As in NumPy, a single row stretches to as many as an argument has.
+        """
         n_targets, views = self._mixture.n_targets, []
         for name, value in arguments.items():
             array = as_numbers(value, name)
@@ -1242,15 +1247,14 @@ class MixtureDistribution:
             views.append(array)
         try:
             shape = np.broadcast_shapes(*(view.shape for view in views), (len(self), n_targets))
-            if shape[-2:] != (len(self), n_targets):
+            if shape[-1] != n_targets:
                 raise ValueError
         except ValueError:
             expected = f"({len(self)},)" if self._one_dimensional else f"({len(self)}, {n_targets})"
             shapes = " and ".join(f"{name} of shape {np.shape(value)}" for name, value in arguments.items())
             raise ValueError(f"{shapes} cannot be broadcast against {expected}.") from None
-        lead = shape[:-2]
-        size = int(np.prod(lead))
-        return [np.broadcast_to(v, shape).reshape(size, *shape[-2:]) for v in views], lead
+        size = int(np.prod(shape[:-1] if len(self) == 1 else shape[:-2]))
+        return [np.broadcast_to(v, shape).reshape(size, len(self), n_targets) for v in views], shape
 
     def _blockwise(
         self,
@@ -1259,16 +1263,18 @@ class MixtureDistribution:
         arguments: Sequence[np.ndarray],
         out: np.ndarray,
         width: int | None = None,
+        prepare: Callable = lambda part: part,
     ) -> None:
         """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
 
-        A block costs ``width`` numbers for each of its entries.
+        A block costs ``width`` numbers for each of its entries. What the kernel gets in place of the
+        parameters of a block of rows, ``prepare`` makes once.
         """
         n_lead, n_rows = out.shape[:2]
         width = self._mixture.n_components * self._mixture.n_targets if width is None else width
         for rows in blocks(n_rows, width):
-            part = parameters.take(rows)
-            for lead in blocks(n_lead, width * min(n_rows, rows.stop - rows.start)):
+            part = prepare(parameters.take(rows))
+            for lead in blocks(n_lead, width * (rows.stop - rows.start)):
                 tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                 out[lead, rows] = kernel(part, *tensors).numpy()
 
@@ -1277,12 +1283,12 @@ class MixtureDistribution:
         return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
     def _per_target(self, kernel: Callable[..., Tensor], **arguments) -> np.ndarray:
-        aligned, lead = self._aligned(exact=False, **arguments)
+        aligned, shape = self._aligned(exact=False, **arguments)
         if "a" in arguments and np.any(aligned[0] > aligned[1]):
             raise ValueError("b must not be below a.")
         out = np.empty(aligned[0].shape)
         self._blockwise(self._marginals, kernel, aligned, out)
-        return self._squeeze(out.reshape(*lead, *out.shape[1:]))
+        return self._squeeze(out.reshape(shape))
 
 
 def blocks(length: int, width: int) -> Iterator[slice]:

@@ -99,9 +99,8 @@ def expected_component_entropy(mixture: Univariate) -> Tensor:
 
 def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
     """Cells between the components' cuts that hold a probability worth counting: row, lower, upper."""
-    cuts = mixture.means.unsqueeze(-1) + mixture.deviations.unsqueeze(-1) * torch.tensor(CUTS).to(
-        mixture.means
-    )
+    places = mixture.means.new_tensor(CUTS)
+    cuts = mixture.means.unsqueeze(-1) + mixture.deviations.unsqueeze(-1) * places
     cuts = cuts.flatten(1).sort(dim=1).values
     lower, upper = cuts[:, :-1], cuts[:, 1:]
     mass = mixture.widen().prob(lower, upper)
@@ -113,11 +112,11 @@ def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
 def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
     """Integral of p(y) H(C | y) over each cell, by the finer and by the coarser rule."""
     half = 0.5 * (upper - lower)
-    nodes = torch.tensor([-node for node in NODES] + list(NODES[-2::-1])).to(lower)
+    nodes = lower.new_tensor([-node for node in NODES] + list(NODES[-2::-1]))
     y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * nodes
     log_terms = mixture.component_log_prob(y)
     values = torch.logsumexp(log_terms, dim=-1).exp() * component_entropy(log_terms)
     fine, coarse = (
-        half * (values * torch.tensor(rule + rule[-2::-1]).to(lower)).sum(-1) for rule in (KRONROD, GAUSS)
+        half * (values * half.new_tensor(rule + rule[-2::-1])).sum(-1) for rule in (KRONROD, GAUSS)
     )
     return fine, coarse

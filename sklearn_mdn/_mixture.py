@@ -211,14 +211,20 @@ class Mixture:
         return means + self.scale.gather(component).color(noise)
 
 
-def energy_score(y: Tensor, draws: Tensor, partners: Tensor) -> Tensor:
-    """E|X - y| - E|X - X'| / 2 for y (..., n, D), from draws of X and of X' (n, M, D).
+class EnergyDraws:
+    """What the energy score needs of draws (n, M, D) of X and of X'.
 
-    Gneiting and Raftery (2007), equation 22.
+    E|X - y| - E|X - X'| / 2, Gneiting and Raftery (2007), equation 22.
     """
-    to_target: Tensor = torch.linalg.vector_norm(draws - y.unsqueeze(-2), dim=-1).mean(-1)
-    to_partner: Tensor = torch.linalg.vector_norm(draws - partners, dim=-1).mean(-1)
-    return to_target - 0.5 * to_partner
+
+    def __init__(self, draws: Tensor, partners: Tensor) -> None:
+        self.draws = draws
+        self.spread = 0.5 * torch.linalg.vector_norm(draws - partners, dim=-1).mean(-1)
+
+    def score(self, y: Tensor) -> Tensor:
+        """The energy score of y (..., n, D)."""
+        distance: Tensor = torch.linalg.vector_norm(self.draws - y.unsqueeze(-2), dim=-1).mean(-1)
+        return distance - self.spread
 
 
 def concatenate_rows(mixtures: Sequence[Mixture]) -> Mixture:

@@ -38,17 +38,17 @@ def quantile(level: Tensor) -> Tensor:
     return z
 
 
-def cdf_difference(lower: Tensor, upper: Tensor) -> Tensor:
+def cdf_difference(lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
     """Phi(upper) - Phi(lower) for lower <= upper, to full relative precision.
 
-    Two upper tails are mirrored into lower ones, where the difference does not cancel. A short
+    ``width`` is upper - lower, which the caller may know better than the rounded ends do. Two upper tails are mirrored into lower ones, where the difference does not cancel. A short
     interval is the integral of the Taylor series of phi about its midpoint m: with half-width h,
     2 phi(m) sum_j He_2j(m) h^(2j+1) / (2j+1)!, He being the probabilists' Hermite polynomials.
     """
     flip = lower > 0
     left, right = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)
-    half = 0.5 * (right - left)
-    middle = left + half
+    half = 0.5 * width
+    middle = 0.5 * left + 0.5 * right
     short = half * torch.clamp(middle.abs(), min=1.0) < 0.3
     middle, half = torch.where(short, middle, 0.0), torch.where(short, half, 0.0)
     previous, hermite = torch.ones_like(middle), middle

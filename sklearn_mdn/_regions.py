@@ -41,7 +41,7 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
         torch.minimum(torch.maximum(start, lower), upper),
         torch.full_like(lower, 1e-14),
     )
-    ends = flanks.crossings(log_threshold, torch.arange(len(lower)), tolerance=1e-7)
+    ends = flanks.final_crossings(log_threshold)
     count = int((~torch.isnan(ends)).sum(1).max()) if len(ends) else 0
     return in_front(ends)[:, :count].unflatten(1, (-1, 2)), log_threshold
 
@@ -109,7 +109,8 @@ class Flanks:
     def crossings(self, log_threshold: Tensor, row: Tensor, tolerance: float) -> Tensor:
         """Where the pieces of some rows cross their thresholds, (P, 2J), NaN where they do not.
 
-        The search starts from where the rows crossed the threshold asked for before.
+        The search starts from where the rows crossed the threshold asked for before. Its last step is
+        the cube root of its error, in units of the smallest deviation.
         """
         level = log_threshold.unsqueeze(-1)
         crosses = (self.log_outer[row] < level) & (level < self.log_inner[row])
@@ -132,6 +133,11 @@ class Flanks:
         ends = torch.full(crosses.shape, torch.nan, dtype=found.dtype)
         ends[place, piece] = found
         return ends
+
+    def final_crossings(self, log_threshold: Tensor) -> Tensor:
+        """Where the pieces of all rows cross their thresholds, whatever was asked for before."""
+        self.latest = self.inner.clone()
+        return self.crossings(log_threshold, torch.arange(len(log_threshold)), tolerance=1e-7)
 
     def bounded(self, outer: Tensor, owner: Tensor, level: Tensor, sign: Tensor) -> Tensor:
         """Outer ends, the infinite ones moved to where every component's density is below the level."""

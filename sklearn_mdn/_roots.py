@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 EPS = torch.finfo(torch.float64).eps
+BISECTION = 1e-9
 MAX_ITERATIONS = 4000  # bisection alone could visit every exponent of a double: 2^11 + 53 halvings
 
 
@@ -35,7 +36,9 @@ def solve_bracketed(
     lower, upper, start : Tensor of shape (P,)
         Brackets of the roots and first guesses in them.
     tolerance : Tensor of shape (P,)
-        A step this small is the last one; so is one below the rounding of x.
+        A Newton step this small is the last one: the next one would be a power of it. So is a
+        bisection, whose error is as large as its step, of a billionth of this size, and any step
+        below the rounding of x.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def solve_bracketed(
     root = start.clone()
     index = torch.nonzero(lower < upper).squeeze(-1)
     state = [v[index] for v in (start, lower, upper, tolerance)]
-    state += [state[2] - state[1], state[2] - state[1]]
+    state += [torch.full_like(state[0], torch.inf)] * 2
     parameters = tuple(v[index] for v in parameters)
     open_ = torch.ones_like(index, dtype=torch.bool)
     for _ in range(MAX_ITERATIONS):
@@ -59,7 +62,8 @@ def solve_bracketed(
         target = torch.where(inside, target, lower + 0.5 * (upper - lower))
         target = torch.where((value == 0) | ~open_, x, target)
         moved = (target - x).abs()
-        open_ = open_ & (moved > torch.maximum(tolerance, 2 * EPS * target.abs()))
+        small = torch.where(inside, tolerance, BISECTION * tolerance)
+        open_ = open_ & (moved > torch.maximum(small, 2 * EPS * target.abs()))
         state = [target, lower, upper, tolerance, moved, last]
         remaining = int(open_.sum())
         if 2 * remaining <= len(index):  # compaction costs about as much as an evaluation

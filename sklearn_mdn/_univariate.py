@@ -62,7 +62,8 @@ class Univariate:
 
     def prob(self, lower: Tensor, upper: Tensor) -> Tensor:
         """P(lower < y <= upper), without cancellation in either tail."""
-        differences = _normal.cdf_difference(self.standardise(lower), self.standardise(upper))
+        width = (upper - lower).unsqueeze(-1) / self.deviations
+        differences = _normal.cdf_difference(self.standardise(lower), self.standardise(upper), width)
         return (self.weights * differences).sum(-1)
 
     def mean(self) -> Tensor:
@@ -113,9 +114,9 @@ class Univariate:
         shape = torch.broadcast_shapes(level.shape, self.means.shape[:-1])
         level = level.expand(shape).reshape(-1)
         # 1 - level is exact above one half, so neither tail is ever the complement of the other.
-        flip = level > 0.5
-        upper = ~flip if upper_tail else flip
-        return self.flatten(shape)._tail_quantile(torch.where(flip, 1.0 - level, level), upper).reshape(shape)
+        in_upper = level < 0.5 if upper_tail else level > 0.5
+        nearer = torch.minimum(level, 1.0 - level)
+        return self.flatten(shape)._tail_quantile(nearer, in_upper).reshape(shape)
 
     def upper_quantile(self, level: Tensor) -> Tensor:
         """y with P(Y > y) = level."""

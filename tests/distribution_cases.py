@@ -93,14 +93,22 @@ class ExactMixture:
         return mpmath.fsum(w * mpmath.npdf(y, m, s) * (m - y) / s**2 for w, m, s in self.parts)
 
     def cdf(self, y):
-        return mpmath.fsum(
-            w * mpmath.erfc((m - mpmath.mpf(y)) / s / mpmath.sqrt(2)) / 2 for w, m, s in self.parts
-        )
+        return self.prob(-mpmath.inf, y)
 
     def sf(self, y):
-        return mpmath.fsum(
-            w * mpmath.erfc((mpmath.mpf(y) - m) / s / mpmath.sqrt(2)) / 2 for w, m, s in self.parts
-        )
+        return self.prob(y, mpmath.inf)
+
+    def prob(self, a, b):
+        """P(a < y <= b)."""
+        a, b = mpmath.mpf(a), mpmath.mpf(b)
+        return mpmath.fsum(w * normal_prob((a - m) / s, (b - m) / s) for w, m, s in self.parts)
+
+
+def normal_prob(a, b):
+    """P(a < z <= b), from the side where the tails are small."""
+    if a > 0:
+        return normal_prob(-b, -a)
+    return (mpmath.erfc(-b / mpmath.sqrt(2)) - mpmath.erfc(-a / mpmath.sqrt(2))) / 2
 
 
 def some_values(dist: MixtureDistribution, row: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from distribution_cases import JOINT, SEVERAL, joint, joint_distribution
 from scipy import stats
 
-from sklearn_mdn._mixture import Mixture, concatenate_rows, energy_score, pool
+from sklearn_mdn._mixture import EnergyDraws, Mixture, concatenate_rows, pool
 from sklearn_mdn._scale import CholeskyScale, DiagonalScale
 
 
@@ -239,4 +239,6 @@ def test_energy_score_of_one_target_is_the_crps():
         for _ in range(2)
     ]
     y = values_for(mixture)
-    torch.testing.assert_close(energy_score(y, *draws), mixture.univariate().crps(y)[:, 0], rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        EnergyDraws(*draws).score(y), mixture.univariate().crps(y)[:, 0], rtol=0, atol=0.01
+    )

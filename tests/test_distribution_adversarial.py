@@ -1,0 +1,111 @@
+"""Whatever the parameters: answers that are finite, ordered and obey their laws."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sklearn_mdn import MixtureDistribution
+
+EPS = np.finfo(float).eps
+LEVELS = np.array([1e-12, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1 - 1e-6, 1 - 1e-12])
+
+parts = st.tuples(
+    st.one_of(st.sampled_from([0.0, 1e-300, 1e-12, 1.0]), st.floats(1e-3, 1.0)),
+    st.one_of(st.sampled_from([0.0, 1.0, -1e6, 1e6]), st.floats(-1e6, 1e6)),
+    st.one_of(st.sampled_from([1e-8, 1.0, 1e8]), st.floats(-8, 8).map(lambda e: 10.0**e)),
+)
+mixtures = st.lists(parts, min_size=1, max_size=5).filter(lambda rows: any(row[0] >= 1e-3 for row in rows))
+
+
+def build(mixture):
+    weights, means, deviations = np.array(mixture).T
+    return MixtureDistribution(weights[None] / weights.sum(), means[None], deviations[None] ** 2)
+
+
+def present(dist):
+    """Means and deviations of the components that have weight."""
+    there = dist.weights[0] > 0
+    return dist.means[0][there], np.sqrt(dist.covariances[0][there])
+
+
+@settings(max_examples=150)
+@given(mixtures)
+@example([(1.0, 1e6, 1e-8), (1e-300, -1e6, 1e8), (0.0, 0.0, 1.0)])
+@example([(1.0, 3.0, 2.0)] * 5)
+def test_probabilities_and_quantiles(mixture):
+    dist = build(mixture)
+    quantiles = dist.ppf(LEVELS)
+    assert np.isfinite(quantiles).all()
+    assert (np.diff(quantiles) >= 0).all()
+    np.testing.assert_array_equal(dist.isf(1 - LEVELS), dist.ppf(1 - (1 - LEVELS)))
+    # The tail passes the level within the rounding of the quantile.
+    _, deviations = present(dist)
+    slack = 32 * EPS * (np.abs(quantiles) + 30 * deviations.min())
+    low = LEVELS <= 0.5
+    for tail, level, toward in (
+        (dist.cdf, LEVELS[low], slack[low]),
+        (dist.sf, 1 - LEVELS[~low], -slack[~low]),
+    ):
+        at = quantiles[low] if tail == dist.cdf else quantiles[~low]
+        assert (tail(at - toward) <= level * (1 + 64 * EPS)).all()
+        assert (tail(at + toward) >= level * (1 - 64 * EPS)).all()
+    grid = np.unique(np.concatenate([quantiles, quantiles + deviations.min(), dist.means[0]]))
+    for values in (dist.cdf(grid), dist.sf(grid), dist.logcdf(grid), dist.logsf(grid), dist.logpdf(grid)):
+        assert not np.isnan(values).any()
+    assert (np.diff(dist.cdf(grid)) >= -4 * EPS).all()
+    assert (np.diff(dist.sf(grid)) <= 4 * EPS).all()
+    np.testing.assert_allclose(dist.cdf(grid) + dist.sf(grid), 1, rtol=16 * EPS)
+    between = dist.prob(grid[:-1], grid[1:])
+    assert (between >= 0).all()
+    np.testing.assert_allclose(between.sum(), dist.prob(grid[0], grid[-1]), rtol=1e-11)
+
+
+@settings(max_examples=150)
+@given(mixtures)
+@example([(1.0, 1e6, 1e-8), (1e-300, -1e6, 1e8), (0.0, 0.0, 1.0)])
+def test_moments_scores_and_entropy(mixture):
+    dist = build(mixture)
+    means, deviations = present(dist)
+    assert means.min() - 1e-9 <= dist.mean()[0] <= means.max() + 1e-9
+    assert deviations.min() * (1 - 1e-12) <= dist.std()[0]
+    assert dist.std()[0] <= deviations.max() * (1 + 1e-12) + np.ptp(means)
+    y = np.concatenate([means, means + deviations, [0.0]])
+    scores = dist.crps(y)
+    assert (scores >= 0).all()
+    assert (scores <= np.abs(y[:, None] - means).max(1) + deviations.max()).all()
+    shares = dist.responsibilities(y)
+    assert (shares >= 0).all()
+    np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-12)
+    # The entropy lies between that of the components alone and that with their choice known.
+    weights = dist.weights[0][dist.weights[0] > 0]
+    inner = (weights * (np.log(deviations) + 0.5 * np.log(2 * np.pi * np.e))).sum()
+    choice = -(weights * np.log(weights)).sum()
+    assert inner - 1e-6 <= dist.entropy()[0] <= inner + choice + 1e-6
+    assert np.isfinite(dist.rvs(20, random_state=0)).all()
+
+
+@settings(max_examples=80)
+@given(mixtures, st.sampled_from([0.01, 0.5, 0.9, 0.999999]))
+@example([(1.0, 1e6, 1e-8), (1e-300, -1e6, 1e8), (0.0, 0.0, 1.0)], 0.9)
+@example([(1.0, 3.0, 2.0)] * 5, 0.5)
+@example([(0.5, 0.0, 1e-8), (0.5, 0.0, 1e8)], 0.9)
+def test_modes_and_regions(mixture, confidence):
+    dist = build(mixture)
+    means, deviations = present(dist)
+    modes = dist.modes()[0]
+    assert 1 <= len(modes) <= len(means)
+    rounding = 4 * EPS * (np.abs(means).max() + deviations.max())
+    assert means.min() - rounding <= modes.min()
+    assert modes.max() <= means.max() + rounding
+    heights = dist.logpdf(modes)
+    assert (np.diff(heights) <= 0).all()
+    intervals, threshold = dist.hdr(confidence)
+    assert np.isfinite(intervals).all()
+    assert np.isfinite(threshold).all()
+    assert (np.diff(intervals.ravel()) >= 0).all()
+    assert np.log(threshold[0]) <= heights[0] + 1e-12 * abs(heights[0])
+    held = dist.prob(*intervals[0].T).sum()
+    worth = dist.pdf(intervals.ravel()) * 32 * EPS * np.abs(intervals.ravel())
+    assert abs(held - confidence) <= 1e-6 + worth.sum()
