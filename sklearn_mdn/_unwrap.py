@@ -49,8 +49,8 @@ class Unwrapped:
     target_transformers: tuple
 
 
-def unwrap(estimator, X) -> Unwrapped:
-    """The density regressor inside fitted wrappers, and its view of the rows of X."""
+def unwrap(estimator, X=None) -> Unwrapped:
+    """The density regressor inside fitted wrappers, and its view of the rows of X where there are any."""
     outermost, target_transformers = estimator, []
     while True:
         # The wrapper goes first: a class that inherits from one knows what is inside as well as it does.
@@ -61,7 +61,7 @@ def unwrap(estimator, X) -> Unwrapped:
         elif isinstance(estimator, Pipeline):
             check_is_fitted(estimator)
             for _, step in estimator.steps[:-1]:
-                X = X if step in (None, "passthrough") else step.transform(X)
+                X = X if X is None or step in (None, "passthrough") else step.transform(X)
             estimator = estimator.steps[-1][1]
         elif isinstance(estimator, TransformedTargetRegressor):
             check_is_fitted(estimator)

@@ -22,7 +22,11 @@ LAYERS = {
         *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
     ],
     "estimators": ["_density", "_fitting", "_regressor", "_pool", "_search"],
-    "on top": ["plotting", "_picture", "_table", "__main__"],
+    "on top": [
+        *["_drawing", "_displays_density", "_displays_curves", "_displays_joint"],
+        *["_displays_calibration", "_displays_training", "plotting"],
+        *["_picture", "_table", "__main__"],
+    ],
 }
 # What each layer may know of other projects. The interface __init__ only gathers names.
 THIRD_PARTY = {
