@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from numbers import Integral
+from numbers import Number
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
+from sklearn_mdn._checks import check_count, check_levels
 from sklearn_mdn._distribution import MixtureDistribution
+
+
+def check_numeric(y, name: str = "y") -> None:
+    """Refuse targets that scikit-learn's validation lets through, or refuses without naming them."""
+    if sparse.issparse(y):
+        raise TypeError(f"{name} must be a dense array of numbers, got a sparse matrix.")
+    try:
+        values = np.asarray(y)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths.") from None
+    if values.dtype.kind in "USmMV":
+        raise ValueError(f"{name} must hold numbers, got the data type {values.dtype}.")
+    if values.ndim == 0 and y is not None:
+        raise ValueError(f"{name} must be an array of numbers, got {y!r}.")
+    if values.dtype.kind == "O" and y is not None:
+        for value in values.flat:
+            if isinstance(value, complex) or not (value is None or isinstance(value, Number)):
+                raise ValueError(f"{name} must hold real numbers, got {value!r}.")
+        assert_all_finite(values.astype(np.float64), input_name=name)
 
 
 def check_target(y, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
     """Targets of exactly this shape; (n, 1) beside (n,) would broadcast in silence."""
+    check_numeric(y, name)
     y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name)
     if y.shape != shape:
         raise ValueError(
@@ -23,11 +45,11 @@ def check_target(y, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
     return y
 
 
-def check_levels(quantiles, name: str = "quantiles") -> np.ndarray:
+def check_quantiles(quantiles) -> np.ndarray:
     """Quantile levels as a 1-d array of numbers inside (0, 1)."""
-    levels = np.atleast_1d(np.asarray(quantiles, dtype=np.float64))
-    if levels.ndim != 1 or not len(levels) or not np.all((levels > 0.0) & (levels < 1.0)):
-        raise ValueError(f"{name} must be a list of levels inside (0, 1), got {quantiles!r}.")
+    levels = np.atleast_1d(check_levels(quantiles, "quantiles"))
+    if levels.ndim != 1 or not len(levels):
+        raise ValueError(f"quantiles must be a flat list of at least one level, got {quantiles!r}.")
     return levels
 
 
@@ -85,7 +107,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             raise ValueError(
                 "return_std=True and quantiles cannot be asked for together; call predict twice."
             )
-        levels = check_levels(quantiles)
+        levels = check_quantiles(quantiles)
         distribution = self.predict_distribution(X)
         answers = distribution.ppf(levels.reshape(-1, *(1,) * distribution.mean().ndim))
         return np.moveaxis(answers, 0, -1)
@@ -145,9 +167,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> model.sample(X[:3], n_samples=100, random_state=0).shape
         (3, 100)
         """
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be a positive integer, got {n_samples!r}.")
-        return self.predict_distribution(X).rvs(size=int(n_samples), random_state=random_state)
+        n_samples = check_count(n_samples, "n_samples")
+        return self.predict_distribution(X).rvs(size=n_samples, random_state=random_state)
 
     def score_samples(self, X, y=None):
         """Log density of each target given its row, log p(y_i | x_i).
@@ -209,6 +230,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> bool(model.score(X, y) > -7)
         True
         """
+        if y is None:
+            raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
         log_density = self.score_samples(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, log_density, ensure_non_negative=True)

@@ -67,6 +67,18 @@ def canonical_rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> T
     )
 
 
+def fitted_scaler(values: np.ndarray, weight: np.ndarray, name: str) -> StandardScaler:
+    """Weighted means and standard deviations of columns, 1 for a constant one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler = StandardScaler().fit(values, sample_weight=weight)
+    if not np.isfinite(scaler.var_).all():
+        raise ValueError(
+            f"{name} must have a variance that a float64 can hold, got values as large as "
+            f"{np.abs(values).max():.3g}."
+        )
+    return scaler
+
+
 @final
 @dataclass(frozen=True)
 class Standardization:
@@ -79,8 +91,8 @@ class Standardization:
 
     @classmethod
     def of(cls, table: Table) -> Standardization:
-        x_scaler = StandardScaler().fit(table.x, sample_weight=table.weight)
-        y_scaler = StandardScaler().fit(table.y, sample_weight=table.weight)
+        x_scaler = fitted_scaler(table.x, table.weight, "X")
+        y_scaler = fitted_scaler(table.y, table.weight, "y")
         return cls(x_scaler.mean_, x_scaler.scale_, y_scaler.mean_, y_scaler.scale_)
 
     def x(self, values: np.ndarray) -> np.ndarray:

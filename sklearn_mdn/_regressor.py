@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from sklearn_mdn._density import DensityRegressorMixin, check_target, draw_seed
+from sklearn_mdn._density import DensityRegressorMixin, check_numeric, check_target, draw_seed
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._fitting import (
     Plan,
@@ -317,25 +318,28 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def _validate(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
         self._check_settings(watched=X_val is not None)
-        if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
-            raise ValueError("X_val and y_val go together, and sample_weight_val only with them.")
+        if (X_val is None) != (y_val is None):
+            given = "X_val" if y_val is None else "y_val"
+            raise ValueError(f"X_val and y_val must come together, got {given} alone.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
         continues = self._continues()
-        _check_numeric(y)
+        check_numeric(y)
         X, y = validate_data(
             self, X, y, reset=not continues, dtype=np.float64, multi_output=True, ensure_min_samples=2
         )
         y = np.asarray(y, dtype=np.float64)
-        if y.ndim not in (1, 2):
-            raise ValueError(f"y must have 1 or 2 axes, got {y.ndim}.")
         if continues and (self.target_ndim_, self.n_outputs_) != (y.ndim, y[:1].size):
             fitted = (len(y), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {y.shape}.")
-        table = _weighted_table(X, y, sample_weight)
+        table = _weighted_table(X, y, sample_weight, min_rows=2)
         watched = None
         if X_val is not None:
-            X_val = validate_data(self, X_val, reset=False, dtype=np.float64)
+            with _naming("X_val"):
+                X_val = validate_data(self, X_val, reset=False, dtype=np.float64)
             y_val = check_target(y_val, (len(X_val), *y.shape[1:]), name="y_val")
-            watched = _weighted_table(X_val, y_val, sample_weight_val)
+            with _naming("sample_weight_val"):
+                watched = _weighted_table(X_val, y_val, sample_weight_val, min_rows=1)
         standardization = self._standardization() if continues else Standardization.of(table)
         return TrainingSet.of(table, watched, standardization, y.ndim)
 
@@ -354,20 +358,21 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _architecture_for(self, n_features, n_outputs) -> dict:
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.ndim > 1 or (len(sizes) and (sizes.dtype.kind not in "iu" or np.any(sizes < 1))):
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        integral = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
+        if sizes.ndim > 1 or not all(integral) or any(size < 1 for size in sizes):
             raise ValueError(
                 f"hidden_layer_sizes must be a list of positive integers, got {self.hidden_layer_sizes!r}."
             )
         return {
             "n_features": n_features,
             "n_outputs": n_outputs,
-            "n_components": self.n_components,
+            "n_components": int(self.n_components),
             "covariance_type": self.covariance_type,
-            "hidden_layer_sizes": sizes.tolist(),
+            "hidden_layer_sizes": [int(size) for size in sizes],
             "activation": self.activation,
             "numerical_embedding": self.numerical_embedding,
-            "reg_covar": self.reg_covar,
+            "reg_covar": float(self.reg_covar),
         }
 
     def _check_continuation(self, architecture: dict) -> None:
@@ -623,18 +628,19 @@ class _Progress:
         print(f"Epoch {epoch}/{max_iter}, {text}")
 
 
-def _check_numeric(y) -> None:
-    """Refuse targets that scikit-learn's validation lets through: sparse ones and strings."""
-    if sparse.issparse(y):
-        raise TypeError("y must be a dense array of numbers, got a sparse matrix.")
-    values = np.asarray(y)
-    if values.dtype.kind in "USmMV":
-        raise ValueError(f"y must hold numbers, got the data type {values.dtype}.")
-    if values.dtype.kind == "O" and any(isinstance(value, (str, bytes)) for value in values.flat):
-        raise ValueError("y must hold numbers, got strings.")
+@contextmanager
+def _naming(argument: str) -> Iterator[None]:
+    """Put the argument's name before the errors of checks that know it as X or sample_weight."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{argument}: {error}") from None
 
 
-def _weighted_table(X, y, sample_weight) -> Table:
+def _weighted_table(X, y, sample_weight, min_rows: int) -> Table:
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        n_rows = np.count_nonzero(sample_weight)
+        if n_rows < min_rows:
+            raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
     return canonical_rows(X, y.reshape(len(y), -1), sample_weight)
