@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mdn import MDNRegressor, MixtureDistribution
+from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting
 from sklearn_mdn._fitting import canonical_rows, held_out_folds
 from sklearn_mdn._regressor import auto_batch_size
 
@@ -125,6 +125,38 @@ def test_samples_follow_the_density(n_outputs):
     )
     assert not np.array_equal(model.sample(X[:4], 3, random_state=5), model.sample(X[:4], 3, random_state=6))
     assert not np.array_equal(model.sample(X[:4], 3), model.sample(X[:4], 3))
+
+
+@pytest.mark.parametrize("covariance_type", ["diag", "full"])
+def test_one_target_is_one_target_with_an_axis_or_without(covariance_type):
+    X, y = problem()
+    flat = MDNRegressor(**QUICK, covariance_type=covariance_type).fit(X, y)
+    column = MDNRegressor(**QUICK, covariance_type=covariance_type).fit(X, y[:, None])
+    assert_same_bits(flat, column)
+    np.testing.assert_array_equal(column.predict(X)[:, 0], flat.predict(X))
+    np.testing.assert_array_equal(column.score_samples(X, y[:, None]), flat.score_samples(X, y))
+    np.testing.assert_array_equal(
+        column.sample(X, 2, random_state=0)[:, 0], flat.sample(X, 2, random_state=0)
+    )
+
+
+@pytest.mark.parametrize("n_estimators", [1, 3])
+def test_prediction_in_blocks_is_prediction(monkeypatch, n_estimators):
+    X, y = problem(n_outputs=2)
+    model = MDNRegressor(**QUICK, n_estimators=n_estimators).fit(X, y)
+    mean, scores = model.predict(X), model.score_samples(X, y)
+    monkeypatch.setattr(_fitting, "PREDICTION_BLOCK", 1000)
+    np.testing.assert_allclose(model.predict(X), mean, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(model.score_samples(X, y), scores, rtol=1e-10)
+
+
+def test_numbers_of_numpy_will_do_as_parameters():
+    X, y = problem()
+    integers, reals = {"n_components", "max_iter"}, {"alpha": 1e-3, "reg_covar": 1e-5, "dropout": 0.1}
+    plain = MDNRegressor(**(QUICK | reals)).fit(X, y)
+    numpy = QUICK | {name: np.int64(QUICK[name]) for name in integers}
+    numpy |= {name: np.float64(value) for name, value in reals.items()} | {"n_estimators": np.int32(1)}
+    assert_same_bits(MDNRegressor(**numpy, batch_size=np.int16(32)).fit(X, y), plain)
 
 
 def test_an_ensemble_is_the_mixture_of_its_members():

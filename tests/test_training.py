@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mdn import MDNRegressor
+from sklearn_mdn import MDNRegressor, _training
 from sklearn_mdn._data import Member, Rows, dropout_factors, epoch_batches, validation_rows
 from sklearn_mdn._fitting import train_plans
 from sklearn_mdn._training import (
@@ -556,6 +556,15 @@ def test_training_moves_far_enough_to_tell():
     (trained,) = train_all([plan])
     assert (trained.params - plan.params).abs().max() > 0.05
     assert trained.histories[0].loss[-1] < trained.histories[0].loss[0]
+
+
+@pytest.mark.parametrize("block", [1, 7])
+def test_validation_in_blocks_is_validation(monkeypatch, block):
+    whole = train_all([plan_of({"n_estimators": 3, "validation_fraction": 0.3}, 0, weighted=True)])[0]
+    monkeypatch.setattr(_training, "VALIDATION_BLOCK", block)
+    parts = train_all([plan_of({"n_estimators": 3, "validation_fraction": 0.3}, 0, weighted=True)])[0]
+    for found, expected in zip(parts.histories, whole.histories, strict=True):
+        assert found.validation == pytest.approx(expected.validation, rel=1e-9)
 
 
 def test_plans_share_a_table_of_rows():
