@@ -1,0 +1,142 @@
+"""What each default of MDNRegressor is worth, on rows held out of the training rows of the standard splits.
+
+``python benchmarks/ablation.py DATA`` changes one thing at a time and fits on four fifths of a split's
+training rows, judging by the remaining fifth: the test rows are never looked at, so that defaults can be
+chosen by what it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from _peers import as_script, heading, machine, progress, table
+from density import DataSet, read_data
+from sklearn.datasets import load_diabetes
+
+from sklearn_mdn import MDNRegressor, _fitting, _training
+
+# One change each, by parameter of MDNRegressor or, where there is none, by the constant that holds it.
+CHANGES = {
+    "defaults": {},
+    "numerical_embedding=None": {"numerical_embedding": None},
+    "no average of the weights": {"constants": {(_training, "AVERAGING"): 0.0}},
+    "no factor on the deviations": {"constants": {(_fitting, "CALIBRATIONS"): (1.0,)}},
+    "activation='relu'": {"activation": "relu"},
+    "n_components=1": {"n_components": 1},
+    "n_components=3": {"n_components": 3},
+    "n_components=10": {"n_components": 10},
+    "one layer of 64": {"hidden_layer_sizes": (64,)},
+    "three layers of 64": {"hidden_layer_sizes": (64, 64, 64)},
+    "two layers of 128": {"hidden_layer_sizes": (128, 128)},
+    "dropout=0.05": {"dropout": 0.05},
+    "dropout=0.1": {"dropout": 0.1},
+    "alpha=0.02": {"alpha": 0.02},
+    "alpha=0.3": {"alpha": 0.3},
+    "learning_rate_init=0.003": {"learning_rate_init": 0.003},
+    "learning_rate_init=0.03": {"learning_rate_init": 0.03},
+    "max_iter=100": {"max_iter": 100},
+    "max_iter=600": {"max_iter": 600},
+    "batch_size=32": {"batch_size": 32},
+    "batch_size=128": {"batch_size": 128},
+    "reg_covar=1e-4": {"reg_covar": 1e-4},
+    "clip_grad_norm=None": {"clip_grad_norm": None},
+    "early_stopping=False": {"early_stopping": False},
+}
+
+
+@contextmanager
+def constants(changed: dict) -> Iterator[None]:
+    """Set module constants for the duration of the block."""
+    before = {(module, name): getattr(module, name) for module, name in changed}
+    for (module, name), value in changed.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name), value in before.items():
+            setattr(module, name, value)
+
+
+def inner_rows(dataset: DataSet, split: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit on and to judge by: four fifths and one fifth of (at most ``limit``) training rows."""
+    training = np.setdiff1d(np.arange(len(dataset.X)), dataset.test_index[split])
+    order = np.random.default_rng(split).permutation(training)[:limit]
+    n_judged = len(order) // 5
+    return order[n_judged:], order[:n_judged]
+
+
+def judge(change: dict, dataset: DataSet, split: int, options) -> tuple[float, float, float]:
+    """Mean log-likelihood of a single network and of the ensemble, and the seconds of the fit."""
+    parameters = {name: value for name, value in change.items() if name != "constants"}
+    fit, judged = inner_rows(dataset, split, options.rows)
+    model = MDNRegressor(n_estimators=options.members, random_state=split, **parameters)
+    with constants(change.get("constants", {})):
+        start = time.perf_counter()
+        model.fit(dataset.X[fit], dataset.y[fit])
+        seconds = time.perf_counter() - start
+    density = model.predict_distribution(dataset.X[judged])
+    singles = [member.logpdf(dataset.y[judged]).mean() for member in density.members()]
+    return float(np.mean(singles)), float(density.logpdf(dataset.y[judged]).mean()), seconds
+
+
+def diabetes(splits: int) -> DataSet:
+    """scikit-learn's own data, which have no standard splits and keep no test rows back."""
+    X, y = load_diabetes(return_X_y=True)
+    return DataSet("diabetes", X, y, np.empty((splits, 0), dtype=int))
+
+
+def rows_of(results: dict, names: Sequence[str], column: int) -> list[list[str]]:
+    """One row a change: the defaults' value, and what the change adds to it, split by split."""
+    lines = []
+    for change, by_data in results.items():
+        cells = [change]
+        for name in names:
+            values = np.array([run[column] for run in by_data[name]])
+            if change == "defaults":
+                cells.append(f"{values.mean():.3f}")
+                continue
+            gain = values - np.array([run[column] for run in results["defaults"][name]])
+            error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
+            cells.append(f"{gain.mean():+.3f} ± {error:.3f}")
+        lines.append(cells)
+    return lines
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DATA", help="folder with NAME.npz files")
+    parser.add_argument("--data", nargs="+", metavar="NAME", default=["yacht", "energy", "concrete"])
+    parser.add_argument("--changes", nargs="+", metavar="CHANGE", choices=list(CHANGES))
+    parser.add_argument("--splits", type=int, default=3, help="the first so many splits (default: 3)")
+    parser.add_argument("--members", type=int, default=5, help="networks in an ensemble (default: 5)")
+    parser.add_argument("--rows", type=int, default=3000, help="training rows at most (default: 3000)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments().parse_args(argv)
+    data = [*read_data(options.folder, options.data), diabetes(options.splits)]
+    chosen = dict.fromkeys(["defaults", *(options.changes or CHANGES)])
+    results: dict[str, dict[str, list]] = {}
+    with progress(len(chosen) * len(data) * options.splits) as advance:
+        for change in chosen:
+            results[change] = {dataset.name: [] for dataset in data}
+            for dataset in data:
+                for split in range(options.splits):
+                    results[change][dataset.name].append(judge(CHANGES[change], dataset, split, options))
+                    advance(f"{change}, {dataset.name}")
+    names = [dataset.name for dataset in data]
+    for column, title in enumerate(["Single networks", f"Ensembles of {options.members}", "Seconds"]):
+        print(heading(f"{title}: the defaults, and what a change adds (log-likelihood, or seconds)"))
+        print(table(["change", *names], rows_of(results, names, column)))
+    print(machine())
+    return 0
+
+
+if __name__ == "__main__":
+    as_script(main)
