@@ -166,15 +166,18 @@ def mean_and_error(values: Sequence[float], digits: int = 3) -> str:
     return f"{text} ± {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}" if len(values) > 1 else text
 
 
-def machine(threads: int | None = None) -> str:
-    """Processor, cores and threads in a line."""
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def machine() -> str:
+    """Processor and cores in a line."""
     name = platform.processor() or platform.machine()
     path = Path("/proc/cpuinfo")
     if path.exists():
         found = [line for line in path.read_text().splitlines() if line.startswith("model name")]
         name = found[0].split(":", 1)[1].strip() if found else name
-    used = "" if threads is None else f", {threads} {'thread' if threads == 1 else 'threads'}"
-    return f"{name}, {os.cpu_count()} cores{used}"
+    return f"{name}, {count(os.cpu_count(), 'core')}"
 
 
 def source_state() -> str:

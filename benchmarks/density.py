@@ -49,8 +49,12 @@ SCALE_FLOOR = {"wine-quality-red": 0.1}
 
 CONFIDENCE = 0.9
 PUBLISHED = "published_per_split.csv"
-# Our names of scores and those of the columns of the published ones; True where higher is better.
-COMPARED = {"log_likelihood": ("ll", True), "crps": ("crps", False), "rmse": ("rmse", False)}
+# Scores that are compared: the column of the published ones, and what the table is called.
+COMPARED = {
+    "log_likelihood": ("ll", "log-likelihood, higher is better"),
+    "crps": ("crps", "CRPS, lower is better"),
+    "rmse": ("rmse", "RMSE, lower is better"),
+}
 WHERE_FROM = (
     "The data are regression sets of the UCI repository (concrete, energy, power-plant, wine-quality-red, "
     "yacht) with the 20 train/test splits of Hernandez-Lobato and Adams (2015), which the repository "
@@ -319,7 +323,7 @@ def differences(records: Records, data: str, published: list[dict], compared: Se
     runs = {method: records.of(data, method) for method in records.methods(data)}
     ours = [method for method in runs if METHODS[method].make]
     for name in compared:
-        column, higher = COMPARED[name]
+        column, title = COMPARED[name]
         others = {
             f"{method}, here": {split: run[name] for split, run in found.items()}
             for method, found in runs.items()
@@ -333,8 +337,7 @@ def differences(records: Records, data: str, published: list[dict], compared: Se
             cells = [paired_difference(runs[method], name, theirs) for method in ours]
             rows += [[other, f"{np.mean(known):.3f}", *cells]] if any(cells) else []
         if rows:
-            better = "higher" if higher else "lower"
-            parts += [heading(f"{data}: differences in {name.replace('_', '-')}, {better} is better")]
+            parts += [heading(f"{data}: differences in {title}")]
             parts += [table(["against", "its mean", *ours], rows)]
     return parts
 
@@ -363,6 +366,7 @@ def provenance(records: Records, data: list[DataSet]) -> str:
             versions = " ".join(f"{package} {number}" for package, number in runs[-1]["versions"].items())
             dates = " to ".join(sorted({min(run["date"] for run in runs), max(run["date"] for run in runs)}))
             threads = ", ".join(str(number) for number in sorted({run["threads"] for run in runs}))
+            versions += f" at {runs[-1]['commit']}" if method.make else ""
             lines.append(f"* ``{name}``: {method.note} ({versions}; {dates}; threads: {threads}).")
             stale = sum(run["settings"] != method.settings for run in runs)
             lines[-1] += f" {stale} of its {len(runs)} runs were made with other settings." if stale else ""

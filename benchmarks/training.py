@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _methods import METHODS, versions_of
-from _peers import Worker, as_script, heading, machine, mean_and_error, progress, source_state, table
+from _peers import Worker, as_script, count, heading, machine, mean_and_error, progress, source_state, table
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GridSearchCV, train_test_split
 from torch import nn
@@ -153,18 +152,18 @@ def contestants(members: Sequence[int]) -> dict[str, tuple[Callable, int]]:
         "plain loop, loss written out": (lambda *case: plain_loop(*case, written_out_loss), 1),
     }
     for size in members:
-        found[f"MDNRegressor, {size} members"] = (lambda *case, s=size: stack(*case, s), size)
+        found[f"MDNRegressor, n_estimators={size}"] = (lambda *case, s=size: stack(*case, s), size)
     for size in sorted({1, largest}):
-        name = f"MDNRegressor, {size} members, periodic embedding"
+        name = f"MDNRegressor, n_estimators={size}, periodic embedding"
         found[name] = (lambda *case, s=size: stack(*case, s, "periodic"), size)
     for size in members:
-        found[f"matrix products of {size} members"] = (lambda *case, s=size: products(*case, s), size)
+        found[f"matrix products, stack of {size}"] = (lambda *case, s=size: products(*case, s), size)
     return found
 
 
 @dataclass(frozen=True)
 class Case:
-    """One setting that all contestants are timed in."""
+    """One setting that everything is timed in."""
 
     n: int
     batch_size: int
@@ -172,7 +171,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"{self.threads} {'thread' if self.threads == 1 else 'threads'}, batch {self.batch_size}"
+        return f"{count(self.threads, 'thread')}, batch {self.batch_size}"
 
 
 def part_steps(options) -> tuple[str, dict]:
@@ -180,6 +179,8 @@ def part_steps(options) -> tuple[str, dict]:
     cases = [Case(n, b, t) for n in options.rows for t in options.threads for b in options.batch_sizes]
     named = contestants(sorted({1, *options.members}))
     seconds: dict[Case, dict[str, list[float]]] = {case: {name: [] for name in named} for case in cases}
+    for function, _ in named.values():
+        seconds_a_step(function, Case(64, 32, 1), 1)  # the first calls of a process cost more
     with progress(options.repeats * len(cases)) as step:
         for _ in range(options.repeats):
             for case in cases:
@@ -226,11 +227,11 @@ def ratio_table(micros: dict, members: Sequence[int]) -> str:
     largest, rows = max(members), []
     for case, found in micros.items():
         plain = min(micro for name, micro in found.items() if name.startswith("plain loop"))
-        step = found[f"MDNRegressor, {largest} members"]
+        step = found[f"MDNRegressor, n_estimators={largest}"]
         ratios = (
             plain / (step / largest),
-            step / found["MDNRegressor, 1 members"],
-            step / found[f"matrix products of {largest} members"],
+            step / found["MDNRegressor, n_estimators=1"],
+            step / found[f"matrix products, stack of {largest}"],
         )
         rows.append([f"{case.n:,} rows, {case.name}", *(f"{ratio:.1f}" for ratio in ratios)])
     header = [
@@ -272,9 +273,9 @@ def part_libraries(options) -> tuple[str, dict]:
             done = [run for run in runs if "error" not in run]
             cells = [mean_and_error([run[key] for run in done]) for key in ("log_likelihood", "crps")]
             seconds = f"{statistics.median(run['seconds'] for run in done):.2f}" if done else ""
-            rows.append([name, METHODS[method].note, *cells, seconds, f"{len(done)} of {len(runs)}"])
+            rows.append([name, method, *cells, seconds, f"{len(done)} of {len(runs)}"])
     header = ["data", "method", "log-likelihood", "CRPS", "seconds", "splits done"]
-    title = heading(f"Defaults, {max(options.threads)} threads")
+    title = heading(f"Defaults, {count(max(options.threads), 'thread')}")
     return f"{title}\n{table(header, rows)}", {"libraries": records}
 
 
@@ -309,8 +310,7 @@ def part_search(options) -> tuple[str, dict]:
         f"GridSearchCV, {options.jobs} processes": (GridSearchCV(base, n_jobs=options.jobs, **both), 1)
     }
     for threads in options.threads:
-        name = f"MDNSearchCV, {threads} {'thread' if threads == 1 else 'threads'}"
-        searches[name] = (MDNSearchCV(base, **both), threads)
+        searches[f"MDNSearchCV, {count(threads, 'thread')}"] = (MDNSearchCV(base, **both), threads)
     searches[f"MDNSearchCV, {options.jobs} processes"] = (MDNSearchCV(base, n_jobs=options.jobs, **both), 1)
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     with progress(options.search_repeats * len(searches)) as step:
@@ -367,7 +367,9 @@ def part_large(options) -> tuple[str, dict]:
     ]
     speed = options.large_rows * (more - fewer) / (runs[1]["seconds"] - runs[0]["seconds"])
     header = ["epochs", "seconds", "rows a second", "MiB of data", "MiB before the fit", "MiB at its peak"]
-    title = heading(f"{options.large_rows:,} rows, 20 features, defaults, {max(options.threads)} threads")
+    title = heading(
+        f"{options.large_rows:,} rows, 20 features, defaults, {count(max(options.threads), 'thread')}"
+    )
     note = f"\nEpochs alone, without what comes before and after them: {speed:,.0f} rows a second."
     return f"{title}\n{table(header, rows)}\n{note}", {"large": runs}
 
@@ -392,9 +394,13 @@ def large_fit(n: int, d: int, epochs: int, threads: int) -> dict:
 
 
 def peak_mib() -> float:
-    """Largest resident memory so far; Linux counts in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    """Largest resident memory so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux's getrusage counts the process that this one was forked from as well; this mark does not.
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
 
 
 # --------------------------------------------------------------------------------------------------- main

@@ -101,7 +101,7 @@ def test_differences_are_paired(folder, capsys):
         "width": 2.0,
     }
     known = {"data": "one", "pit": [0.5], "seconds": 1.0, "versions": {}, "date": "2020-01-01", "threads": 1}
-    known |= {"settings": "", **scores}
+    known |= {"settings": "", "commit": "", **scores}
     for split, value in enumerate([-2.0, -3.0, 7.0]):
         records.add({**known, "method": "mdn", "split": split, "log_likelihood": value})
         records.add({**known, "method": "xgboost", "split": split, "crps": 1.0 + split})
@@ -251,6 +251,16 @@ def test_tables_are_simple_restructuredtext():
     assert lines == [rule, "\\          a", rule, "long name  1", "x          -", rule]
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_progress_with_and_without_rich(installed, monkeypatch, capsys):
+    if not installed:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    with _peers.progress(2) as step:
+        step("first")
+        step("second")
+    assert ("2/2 second" in " ".join(capsys.readouterr().err.split())) is not installed
+
+
 def test_plain_loop_and_stack_train_the_same_network():
     n_plain = sum(parameter.numel() for parameter in training.PlainMDN().parameters())
     X, y = training.bimodal(40, training.N_FEATURES)
@@ -293,8 +303,8 @@ def test_training_prints_every_part(tmp_path, capsys):
     rows = table_rows(capsys.readouterr().out)
     micros = case["microseconds_a_step"]
     plain = min(value for name, value in micros.items() if name.startswith("plain loop"))
-    stacked = micros["MDNRegressor, 2 members"]
-    ratios = [2 * plain / stacked, stacked / micros["MDNRegressor, 1 members"]]
+    stacked = micros["MDNRegressor, n_estimators=2"]
+    ratios = [2 * plain / stacked, stacked / micros["MDNRegressor, n_estimators=1"]]
     assert rows["40 rows, 1 thread, batch 32"][:2] == [f"{ratio:.1f}" for ratio in ratios]
     assert [run["data"] for run in figures["libraries"]] == ["diabetes", "bimodal, n = 60"]
     assert rows["MDNSearchCV, 1 thread"]
