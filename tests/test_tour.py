@@ -153,6 +153,14 @@ def test_a_file_with_texts_and_gaps(tour, tmp_path, options):
     )
 
 
+def test_the_saved_pipeline_fits_in_silence(tour, tmp_path, capsys):
+    data = write_csv(tmp_path / "flats.csv", *flats())
+    tour(data, "--target", "price")
+    table = read_table(data, "price")
+    joblib.load(tmp_path / "mdn_flats.joblib").fit(table.X, table.y)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_the_saved_pipeline_takes_data_frames_and_unknown_categories(tour, tmp_path, library):
     tour(write_csv(tmp_path / "flats.csv", *flats()), "--target", "price")
