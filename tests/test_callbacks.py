@@ -163,7 +163,7 @@ def test_a_progress_bar_of_a_search_reaches_its_networks(capsys):
     [
         (0, 5, []),
         (1, 5, [1, 2, 3, 4, 5]),
-        (1, 50, [*range(2, 51, 2)]),
+        (1, 61, [*range(3, 61, 3), 61]),
         (2, 30, [*range(1, 31)]),
         (True, 3, [1, 2, 3]),
     ],
