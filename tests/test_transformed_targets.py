@@ -79,6 +79,7 @@ TRANSFORMERS = {
     "Box-Cox": PowerTransformer("box-cox"),
     "Box-Cox, as it comes": PowerTransformer("box-cox", standardize=False),
     "Yeo-Johnson": PowerTransformer(),
+    "Yeo-Johnson, both signs": make_pipeline(StandardScaler(), PowerTransformer()),
     "Yeo-Johnson, as it comes": PowerTransformer(standardize=False),
     "quantiles, normal": QuantileTransformer(n_quantiles=20, output_distribution="normal"),
     "quantiles, uniform": QuantileTransformer(n_quantiles=20),
@@ -160,7 +161,8 @@ class TestTransformedTargets:
             return
         model, _, _, y = transformed(name)
         exact = jacobian(model.transformer_, y[:, None])
-        np.testing.assert_allclose(numeric_jacobian(model.transformer_, y[:, None]), exact, rtol=1e-8)
+        tolerance = 1e-3 if "both signs" in name else 1e-8  # its higher derivatives jump at zero
+        np.testing.assert_allclose(numeric_jacobian(model.transformer_, y[:, None]), exact, rtol=tolerance)
 
     @pytest.mark.parametrize("name", [*TRANSFORMERS, *ON_UNIT_INTERVAL])
     def test_density_is_the_derivative_of_the_distribution(self, name):
