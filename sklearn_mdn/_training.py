@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._data import Batch, Member, Rows, dropout_factors, epoch_batches, validation_rows
+from sklearn_mdn._threads import threads_for
 
 # Adam's published constants (Kingma and Ba 2015).
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -214,6 +215,19 @@ def train(
     TrainingState
         ``snapshot()`` gives the parameters (S, P), ``histories`` what happened.
     """
+    with threads_for(sum(member.rows_per_step for member in members)):
+        return _train(objective, params, rows, members, settings, on_epoch)
+
+
+def _train(
+    objective: Objective,
+    params: Tensor,
+    rows: Rows,
+    members: list[Member],
+    settings: list[MemberSettings],
+    on_epoch: Callable[[int, TrainingState], bool] | None,
+) -> TrainingState:
+    """The loop of ``train``."""
     state = TrainingState(params, objective, members)
     # 0. The start is the first candidate for the best weights
     for history, score, calibration in zip(state.histories, *validate(state, rows), strict=True):

@@ -16,7 +16,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 600, 60
 LAYERS = {
     "numerics": ["_normal", "_roots", "_scale", "_univariate", "_mixture", "_modes", "_regions", "_entropy"],
     "model": ["_network"],
-    "learning": ["_data", "_training"],
+    "learning": ["_data", "_threads", "_training"],
     "boundary": [
         *["_checks", "_distribution", "_unwrap", "_jacobian", "_transformed"],
         *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],

@@ -1,0 +1,82 @@
+"""Small steps take one thread, and every fit leaves torch's thread count as it was."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_mdn import MDNRegressor, _training
+from sklearn_mdn._threads import MIN_PARALLEL_ROWS, threads_for
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, 1), (MIN_PARALLEL_ROWS - 1, 1), (MIN_PARALLEL_ROWS, 3)])
+def test_steps_get_what_they_are_worth(rows, expected):
+    with threads_for(rows):
+        assert torch.get_num_threads() == expected
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(("n_rows", "expected"), [(40, 1), (2 * MIN_PARALLEL_ROWS, 3)])
+def test_training_runs_on_them(n_rows, expected, monkeypatch):
+    seen = []
+
+    def spy(*arguments):
+        seen.append(torch.get_num_threads())
+        return run_epoch(*arguments)
+
+    run_epoch = _training.run_epoch
+    monkeypatch.setattr(_training, "run_epoch", spy)
+    X = np.random.default_rng(0).normal(size=(n_rows, 1))
+    MDNRegressor(hidden_layer_sizes=(4,), max_iter=2, batch_size=n_rows, random_state=0).fit(X, X[:, 0])
+    assert seen == [expected] * 2
+    assert torch.get_num_threads() == 3
+
+
+def test_a_failing_fit_leaves_the_count():
+    def fail():
+        with threads_for(1):
+            raise FloatingPointError("no finite step")
+
+    with pytest.raises(FloatingPointError):
+        fail()
+    assert torch.get_num_threads() == 3
+
+
+def test_fits_side_by_side_leave_the_count():
+    """The first to enter is the first to leave; nobody takes the other's one thread for what was before."""
+    entered, may_leave, left = threading.Event(), threading.Event(), threading.Event()
+
+    def first():
+        with threads_for(1):
+            entered.set()
+            may_leave.wait(10)
+        left.set()
+
+    def count_in_new_thread():
+        found = []
+        thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        return found[0]
+
+    other = threading.Thread(target=first)
+    other.start()
+    entered.wait(10)
+    with threads_for(1):
+        may_leave.set()
+        left.wait(10)
+        assert torch.get_num_threads() == 1
+    other.join()
+    assert torch.get_num_threads() == 3
+    assert count_in_new_thread() == 3
