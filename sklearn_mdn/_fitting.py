@@ -204,11 +204,12 @@ class Trained:
     histories: list[History]
 
 
-def widen(mixture: Mixture, factor: float | Tensor) -> Mixture:
-    """The mixture with all standard deviations multiplied by ``factor``, a number or one a member (S,)."""
+def widen(mixture: Mixture, factor: Tensor) -> Mixture:
+    """The mixture with standard deviations multiplied by ``factor``, which broadcasts against the batch axes."""
+    batch_axes = mixture.logits.ndim - 1
 
     def stretch(stored: Tensor) -> Tensor:
-        return stored * (factor if isinstance(factor, float) else factor.view(-1, *(1,) * (stored.ndim - 1)))
+        return stored * factor[(..., *(None,) * (stored.ndim - batch_axes))]
 
     return replace(mixture, scale=mixture.scale.map(stretch))
 
@@ -246,7 +247,7 @@ class MixtureLikelihood:
 
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
         mixture = self.network(self.network.split(params), x, used=self.used)
-        return torch.stack([widen(mixture, factor).log_prob(y) for factor in CALIBRATIONS])
+        return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
 
 
 def train_plans(
@@ -327,5 +328,5 @@ def predict_mixture(
     )
     offset = torch.from_numpy(np.array(standardization.y_offset))
     scale = torch.from_numpy(np.array(standardization.y_scale))
-    mixture = widen(network.head(outputs), torch.from_numpy(np.array(calibration)))
+    mixture = widen(network.head(outputs), torch.from_numpy(np.array(calibration)).unsqueeze(1))
     return mixture.merge_members().affine(offset, scale)

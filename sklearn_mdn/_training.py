@@ -24,7 +24,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 AVERAGING = 0.99
 
 # Rows of all members together that validation evaluates at once.
-VALIDATION_BLOCK = 1 << 16
+VALIDATION_BLOCK = 1 << 14
 
 
 class Objective(Protocol):
@@ -91,7 +91,7 @@ class History:
 class TrainingState:
     """Everything that changes: a row of each matrix is a member still in training."""
 
-    def __init__(self, params: Tensor, objective: Objective, members: list[Member]) -> None:
+    def __init__(self, params: Tensor, objective: Objective, rows: Rows, members: list[Member]) -> None:
         self.histories = [History() for _ in members]
         self.result = params.detach().clone()
         self.active = torch.arange(len(members))
@@ -104,6 +104,7 @@ class TrainingState:
         self.n_updates = torch.zeros(len(members), 1, dtype=params.dtype, device=params.device)
         self.objective = objective
         self.members = members
+        self.held_out = validation_rows(members, rows)
 
     def snapshot(self) -> Tensor:
         """Each member's best parameters so far, (S, P)."""
@@ -128,6 +129,7 @@ class TrainingState:
         self.average = self.average[on_device]
         self.powers, self.n_updates = self.powers[on_device], self.n_updates[on_device]
         self.objective = self.objective.select(on_device)
+        self.held_out = (self.held_out[0][on_device], self.held_out[1][on_device])
 
 
 @final
@@ -228,7 +230,7 @@ def _train(
     on_epoch: Callable[[int, TrainingState], bool] | None,
 ) -> TrainingState:
     """The loop of ``train``."""
-    state = TrainingState(params, objective, members)
+    state = TrainingState(params, objective, rows, members)
     # 0. The start is the first candidate for the best weights
     for history, score, calibration in zip(state.histories, *validate(state, rows), strict=True):
         if math.isfinite(score):
@@ -305,7 +307,7 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
     Returns the weighted mean log-likelihood under the calibration that gives the highest, NaN for a member
     that holds out nothing, and that calibration.
     """
-    index, factor = validation_rows(state.members, rows)
+    index, factor = state.held_out
     calibrations = state.objective.calibrations
     total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
     block = max(1, VALIDATION_BLOCK // len(index))

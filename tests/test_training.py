@@ -128,7 +128,7 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
         setting(alpha=0.1, clip_grad_value=0.4, clip_grad_norm=0.6),
     ]
     start = normal(4, 6).to(dtype)
-    state = TrainingState(start, objective, [member(range(4)) for _ in settings])
+    state = TrainingState(start, objective, some_rows(4), [member(range(4)) for _ in settings])
     ours = Adam(settings, objective.decayed, state.params)
     theirs = [torch_adam(row, objective.decayed, own) for row, own in zip(start, settings, strict=True)]
     for step in range(25):
@@ -169,7 +169,7 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
 @pytest.mark.parametrize("clip_grad_value", [math.inf, 0.5])
 def test_a_member_that_takes_no_step_keeps_every_number(loss, entry, active, clip_grad_value):
     settings = [setting(alpha=0.5, clip_grad_norm=1.0, clip_grad_value=clip_grad_value)] * 2
-    state = TrainingState(normal(2, 3), Linear(3), [member(range(4)), member(range(4))])
+    state = TrainingState(normal(2, 3), Linear(3), some_rows(4), [member(range(4)), member(range(4))])
     adam = Adam(settings, Linear(3).decayed, state.params)
     rate, zero = torch.full((2, 1), 0.1, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
 
@@ -300,7 +300,7 @@ def test_the_loss_is_each_members_weighted_mean_and_its_gradient_its_own():
     rows = some_rows(40)
     weighted = Rows(rows.x, rows.y, 0.5 + torch.arange(40).double() / 40)
     members = [member(range(10), batch_size=4), member(range(10, 35), batch_size=7)]
-    state = TrainingState(normal(2, 3), Linear(3), members)
+    state = TrainingState(normal(2, 3), Linear(3), rows, members)
     for batch in epoch_batches(members, weighted):
         loss, gradient = loss_and_gradient(state, weighted, batch, None)
         for i in range(2):
