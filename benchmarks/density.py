@@ -180,8 +180,10 @@ class Records:
 
     def add(self, record: dict) -> None:
         self._keep(record)
-        with self.path.open("a") as file:
-            file.write(("\n" if self._torn else "") + json.dumps(record) + "\n")
+        line = ("\n" if self._torn else "") + json.dumps(record) + "\n"
+        # In one write, so that commands with other methods can add to the same file meanwhile.
+        with self.path.open("ab", buffering=0) as file:
+            file.write(line.encode())
         self._torn = False
 
     def has(self, data: str, method: str, split: int) -> bool:
