@@ -29,7 +29,7 @@ from sklearn_mdn._regions import drawn_threshold, highest_density_region
 from sklearn_mdn._scale import DiagonalScale
 from sklearn_mdn._univariate import Univariate
 
-BLOCK_NUMBERS = 2**16  # numbers in one temporary array of a block: about what stays in the cache
+BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
 
 
 class MixtureDistribution:

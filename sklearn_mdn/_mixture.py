@@ -219,7 +219,7 @@ class EnergyDraws:
 
     def __init__(self, draws: Tensor, partners: Tensor) -> None:
         self.draws = draws
-        self.spread = 0.5 * torch.linalg.vector_norm(draws - partners, dim=-1).mean(-1)
+        self.spread: Tensor = 0.5 * torch.linalg.vector_norm(draws - partners, dim=-1).mean(-1)
 
     def score(self, y: Tensor) -> Tensor:
         """The energy score of y (..., n, D)."""

@@ -36,6 +36,7 @@ def univariate_modes(mixture: Univariate) -> tuple[Tensor, Tensor]:
     the ends. Intervals are halved until these bounds show that p' or p'' keeps its sign; then p' has
     at most one root, and its signs at the ends tell whether that is a mode.
     """
+    mixture = mixture.present()
     row, lower, upper = mode_brackets(mixture)
     modes = turns(mixture, row, lower, upper, sign=-1.0)
     order = torch.argsort(modes, stable=True)
@@ -55,8 +56,6 @@ def highest_first(mixture: Univariate, modes: Tensor) -> Tensor:
 
 def turns(mixture: Univariate, row: Tensor, lower: Tensor, upper: Tensor, sign: float) -> Tensor:
     """The root of p' in each interval of the mixtures of some rows: antimodes for sign 1, modes for -1."""
-    exists = mixture.log_weights > -torch.inf
-    smallest = torch.where(exists, mixture.deviations, torch.inf).amin(-1)
     parameters = (mixture.log_weights - mixture.deviations.log(), mixture.means, mixture.deviations)
     return solve_bracketed(
         slope_equation,
@@ -64,7 +63,7 @@ def turns(mixture: Univariate, row: Tensor, lower: Tensor, upper: Tensor, sign: 
         lower,
         upper,
         0.5 * (lower + upper),
-        1e-9 * smallest[row],
+        1e-9 * mixture.deviations.amin(-1)[row],
     )
 
 
@@ -120,8 +119,7 @@ def cut_lines(mixture: Univariate) -> tuple[Tensor, Tensor]:
     means, deviations = mixture.means.unsqueeze(-1), mixture.deviations.unsqueeze(-1)
     turns = torch.tensor(TURNING_POINTS, dtype=means.dtype)
     # How many components are within one standard deviation of their means, just above each cut.
-    exists = (mixture.log_weights > -torch.inf).unsqueeze(-1)
-    opens = exists * torch.tensor((0, 1, 0, -1, 0))
+    opens = torch.tensor((0, 1, 0, -1, 0)).expand(*means.shape[:-1], -1)
     cuts, order = (means + deviations * turns).flatten(1).sort(dim=-1, stable=True)
     within = opens.flatten(1).gather(1, order).cumsum(1)
     return cuts, (within[:, :-1] > 0) & (cuts[:, :-1] < cuts[:, 1:])

@@ -18,12 +18,12 @@ def log_pdf(z: Tensor) -> Tensor:
 
 def pdf(z: Tensor) -> Tensor:
     """phi(z)."""
-    return log_pdf(z).exp()
+    return log_pdf(z).exp_()
 
 
 def cdf(z: Tensor) -> Tensor:
     """Phi(z), to full relative precision down to underflow (torch.special.ndtr is not)."""
-    return torch.erfc(-SQRT_HALF * z) * 0.5
+    return torch.erfc(-SQRT_HALF * z).mul_(0.5)
 
 
 def log_cdf(z: Tensor) -> Tensor:
@@ -41,8 +41,9 @@ def quantile(level: Tensor) -> Tensor:
 def cdf_difference(lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
     """Phi(upper) - Phi(lower) for lower <= upper, to full relative precision.
 
-    ``width`` is upper - lower, which the caller may know better than the rounded ends do. Two upper tails are mirrored into lower ones, where the difference does not cancel. A short
-    interval is the integral of the Taylor series of phi about its midpoint m: with half-width h,
+    ``width`` is upper - lower, which the caller may know better than the rounded ends do. Two upper
+    tails are mirrored into lower ones, where the difference does not cancel. A short interval is the
+    integral of the Taylor series of phi about its midpoint m: with half-width h,
     2 phi(m) sum_j He_2j(m) h^(2j+1) / (2j+1)!, He being the probabilists' Hermite polynomials.
     """
     flip = lower > 0

@@ -24,6 +24,7 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     line, beside it p is monotone and crosses a threshold once at most. So the region of a threshold
     is a set of bracketed roots, and the threshold that gives it its probability is one more root.
     """
+    mixture = mixture.present()
     flanks = Flanks(mixture, *univariate_modes(mixture))
     lower, upper = threshold_bracket(mixture, flanks.log_peaks, confidence)
     level = torch.full_like(lower, 0.5 * (1.0 - confidence))
@@ -63,10 +64,8 @@ def threshold_bracket(mixture: Univariate, log_peaks: Tensor, confidence: float)
     """
     outside = 1.0 - confidence
     reach = mixture.deviations * quantile(torch.full_like(mixture.means, 0.25 * outside)).abs()
-    exists = mixture.log_weights > -torch.inf
-    top = torch.where(exists, mixture.means + reach, -torch.inf).amax(-1)
-    bottom = torch.where(exists, mixture.means - reach, torch.inf).amin(-1)
-    return (0.5 * outside / (top - bottom)).log(), log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
+    length = (mixture.means + reach).amax(-1) - (mixture.means - reach).amin(-1)
+    return (0.5 * outside / length).log(), log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
 
 
 def in_front(values: Tensor) -> Tensor:
@@ -89,7 +88,7 @@ class Flanks:
             mixture.means,
             mixture.deviations,
         )
-        self.exists = mixture.log_weights > -torch.inf
+        self.smallest = mixture.deviations.amin(-1)
         end = torch.full_like(modes[:, :1], torch.inf)
         last = torch.isnan(torch.cat([antimodes, torch.full_like(end, torch.nan)], dim=1))
         left = torch.cat([-end, antimodes], dim=1)
@@ -120,14 +119,13 @@ class Flanks:
         outer = self.bounded(self.outer[owner, piece], owner, level, sign)
         lower, upper = torch.where(sign > 0, outer, inner), torch.where(sign > 0, inner, outer)
         start = torch.minimum(torch.maximum(self.latest[owner, piece], lower), upper)
-        smallest = torch.where(self.exists, self.mixture.deviations, torch.inf).amin(-1)
         found = solve_bracketed(
             level_equation,
             (*(v[owner] for v in self.parameters), level, sign),
             lower,
             upper,
             start,
-            tolerance * smallest[owner],
+            tolerance * self.smallest[owner],
         )
         self.latest[owner, piece] = found
         ends = torch.full(crosses.shape, torch.nan, dtype=found.dtype)
@@ -144,8 +142,7 @@ class Flanks:
         log_heights = -self.mixture.deviations.log()[owner] - HALF_LOG_2PI
         reach = torch.clamp(2.0 * (log_heights - level.unsqueeze(-1)), min=0.0).sqrt()
         far = sign.unsqueeze(-1) * self.mixture.means[owner] - self.mixture.deviations[owner] * reach
-        far = torch.where(self.exists[owner], far, torch.inf).amin(-1)
-        return torch.where(torch.isinf(outer), sign * far, outer)
+        return torch.where(torch.isinf(outer), sign * far.amin(-1), outer)
 
     def excess(self, log_threshold: Tensor, row: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
         """How far the probability of the region falls short of the confidence, and Newton's step.
@@ -161,8 +158,9 @@ class Flanks:
         rate = rate * log_threshold.exp()
         ends = in_front(ends).nan_to_num(nan=torch.inf)
         if confidence > 0.5:
-            infinite = torch.full_like(ends[:, :1], torch.inf)
-            outside = self.total_prob(torch.cat([-infinite, ends, infinite], dim=1), row)
+            part = self.mixture.take(row)
+            last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
+            outside = part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
             value = outside.log() - math.log1p(-confidence)
             step = -value * outside / rate
         else:
@@ -172,13 +170,13 @@ class Flanks:
         return torch.where(value.abs() < ACCURACY, 0.0, value), step
 
     def total_prob(self, ends: Tensor, row: Tensor) -> Tensor:
-        """Probability of the union of intervals with alternating ends (P, 2J)."""
+        """Probability of the union of intervals with alternating ends (P, 2J); those to infinity are none."""
         lower, upper = ends[:, ::2], ends[:, 1::2]
-        place, piece = torch.nonzero(lower < upper, as_tuple=True)
+        place, piece = torch.nonzero(upper < torch.inf, as_tuple=True)
         owner = row[place]
         part = self.mixture.take(owner)
         probabilities = part.prob(lower[place, piece], upper[place, piece])
-        return torch.zeros_like(ends[:, 0]).index_add(0, place, probabilities)
+        return ends.new_zeros(len(ends)).index_add(0, place, probabilities)
 
 
 def level_equation(

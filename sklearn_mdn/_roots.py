@@ -19,12 +19,15 @@ def solve_bracketed(
     upper: Tensor,
     start: Tensor,
     tolerance: Tensor,
+    rounds: int = 2,
 ) -> Tensor:
     """Roots of many increasing functions by a safeguarded Newton-type iteration.
 
-    A step that leaves the bracket, or that does not halve the step before the last one, is replaced
-    by a bisection (Press et al. 2007, Numerical Recipes, section 9.4, with Brent's test). What an
-    equation answers does not depend on the others that are solved with it.
+    1. A few rounds for all equations. A step that leaves the bracket is replaced by a bisection.
+    2. Then only the equations still open are evaluated. So is now a step that does not halve the one
+       before the last (Press et al. 2007, Numerical Recipes, section 9.4, with Brent's test).
+
+    What an equation answers does not depend on the others that are solved with it.
 
     Parameters
     ----------
@@ -39,38 +42,70 @@ def solve_bracketed(
         A Newton step this small is the last one: the next one would be a power of it. So is a
         bisection, whose error is as large as its step, of a billionth of this size, and any step
         below the rounding of x.
+    rounds : int
+        How many evaluations most equations need.
 
     Returns
     -------
     Tensor of shape (P,)
         The roots; ``start`` where the bracket is empty.
     """
-    root = start.clone()
-    index = torch.nonzero(lower < upper).squeeze(-1)
-    state = [v[index] for v in (start, lower, upper, tolerance)]
-    state += [torch.full_like(state[0], torch.inf)] * 2
-    parameters = tuple(v[index] for v in parameters)
+    if not len(start):
+        return start.clone()
+    root, size = start, start
+    for _ in range(rounds):
+        value, step = function(root, *parameters)
+        lower, upper = narrowed(root, value, lower, upper)
+        target = root + step
+        inside = (target >= lower) & (target <= upper)
+        root = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
+        size = step.abs()
+    small = size <= torch.maximum(tolerance, 2 * EPS * root.abs())
+    done = (small & inside) | (lower >= upper)
+    index = torch.nonzero(~done).squeeze(-1)
+    if len(index):
+        rest = tuple(v.index_select(0, index) for v in parameters)
+        root[index] = solve_guarded(function, rest, *(v[index] for v in (lower, upper, root, tolerance)))
+    return root
+
+
+def narrowed(x: Tensor, value: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """The brackets once the values at x are known."""
+    below = value < 0
+    return torch.where(below, x, lower), torch.where(below, upper, x)
+
+
+def solve_guarded(
+    function: Callable[..., tuple[Tensor, Tensor]],
+    parameters: tuple[Tensor, ...],
+    lower: Tensor,
+    upper: Tensor,
+    x: Tensor,
+    tolerance: Tensor,
+) -> Tensor:
+    """The second part of ``solve_bracketed``."""
+    root, index = x.clone(), torch.arange(len(x))
+    last, before_last = (torch.full_like(x, torch.inf) for _ in range(2))
     open_ = torch.ones_like(index, dtype=torch.bool)
     for _ in range(MAX_ITERATIONS):
-        if not len(index):
-            break
-        x, lower, upper, tolerance, last, before_last = state
         value, step = function(x, *parameters)
-        lower, upper = torch.where(value < 0, x, lower), torch.where(value > 0, x, upper)
+        lower, upper = narrowed(x, value, lower, upper)
         target = x + step
         inside = (target >= lower) & (target <= upper) & (step.abs() <= 0.5 * before_last)
-        target = torch.where(inside, target, lower + 0.5 * (upper - lower))
-        target = torch.where((value == 0) | ~open_, x, target)
+        target = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
+        target = torch.where(open_ & (value != 0), target, x)
         moved = (target - x).abs()
         small = torch.where(inside, tolerance, BISECTION * tolerance)
-        open_ = open_ & (moved > torch.maximum(small, 2 * EPS * target.abs()))
-        state = [target, lower, upper, tolerance, moved, last]
+        open_ &= moved > torch.maximum(small, 2 * EPS * target.abs())
+        x, last, before_last = target, moved, last
         remaining = int(open_.sum())
         if 2 * remaining <= len(index):  # compaction costs about as much as an evaluation
-            root[index] = target
+            root[index] = x
+            if not remaining:
+                return root
             keep = torch.nonzero(open_).squeeze(-1)
-            index, open_ = index[keep], open_[keep]
-            state = [v[keep] for v in state]
-            parameters = tuple(v[keep] for v in parameters)
-    root[index] = state[0]
+            state = (index, open_, x, lower, upper, tolerance, last, before_last)
+            index, open_, x, lower, upper, tolerance, last, before_last = (v[keep] for v in state)
+            parameters = tuple(v.index_select(0, keep) for v in parameters)
+    root[index] = x
     return root

@@ -105,70 +105,74 @@ class Univariate:
         """The same with one more batch axis, the last one: y (n, m) then has m values for each of n."""
         return self.map(lambda stored: stored.unsqueeze(-2))
 
-    def flatten(self, shape: torch.Size) -> Univariate:
-        """One mixture for each entry of a shape that the batch axes broadcast to: one axis in all."""
-        return self.map(lambda stored: stored.expand(*shape, stored.shape[-1]).reshape(-1, stored.shape[-1]))
+    def present(self) -> Univariate:
+        """The same densities, components without weight having the place of the heaviest one."""
+        exists = self.weights > 0
+        heaviest = self.log_weights.argmax(-1, keepdim=True).expand(*self.means.shape[:-1], 1)
+
+        def place(stored: Tensor) -> Tensor:
+            return torch.where(exists, stored, torch.take_along_dim(stored, heaviest, dim=-1))
+
+        log_weights = torch.where(exists, self.log_weights, -torch.inf)
+        return Univariate(log_weights, place(self.means), place(self.deviations))
 
     def quantile(self, level: Tensor, upper_tail: bool = False) -> Tensor:
-        """y with P(Y <= y) = level, or P(Y > y) = level; ``level`` broadcasts with the batch axes."""
-        shape = torch.broadcast_shapes(level.shape, self.means.shape[:-1])
-        level = level.expand(shape).reshape(-1)
-        # 1 - level is exact above one half, so neither tail is ever the complement of the other.
+        """y with P(Y <= y) = level, or P(Y > y) = level; ``level`` broadcasts with the batch axes.
+
+        The root lies between the smallest and the largest of the components' own quantiles. It is found
+        by Halley's method on the logarithm of the nearer tail; an upper tail is a lower one mirrored.
+        """
+        # 1 - level is exact above one half, so no tail is ever the complement of the other.
         in_upper = level < 0.5 if upper_tail else level > 0.5
-        nearer = torch.minimum(level, 1.0 - level)
-        return self.flatten(shape)._tail_quantile(nearer, in_upper).reshape(shape)
+        level = torch.minimum(level, 1.0 - level)
+        sign = torch.where(in_upper, -1.0, 1.0).to(level)
+        mixture, z = self.present(), sign * _normal.quantile(level)
+        own = mixture.means + mixture.deviations * z.unsqueeze(-1)
+        ends = sign * own.amin(-1), sign * own.amax(-1)
+        start = sign * (mixture.mean() + mixture.var().sqrt() * z)
+        inverse, weights = mixture.deviations.reciprocal(), mixture.weights
+        shape = own.shape[:-1]
+
+        def flat(stored: Tensor) -> Tensor:
+            return stored.expand(shape).reshape(-1)
+
+        def flat_components(stored: Tensor) -> Tensor:
+            return stored.expand(own.shape).reshape(-1, own.shape[-1])
+
+        parameters = (weights, sign.unsqueeze(-1) * mixture.means, inverse, weights * inverse)
+        lower, upper = flat(torch.minimum(*ends)), flat(torch.maximum(*ends))
+        root = solve_bracketed(
+            tail_equation,
+            (*map(flat_components, parameters), flat(level.log())),
+            lower,
+            upper,
+            torch.clamp(flat(start), lower, upper),
+            flat(1e-6 * mixture.deviations.amin(-1)),
+            rounds=3,
+        )
+        return sign * root.reshape(shape)
 
     def upper_quantile(self, level: Tensor) -> Tensor:
         """y with P(Y > y) = level."""
         return self.quantile(level, upper_tail=True)
 
-    def _tail_quantile(self, level: Tensor, upper_tail: Tensor) -> Tensor:
-        """y with P(Y <= y) = level, or P(Y > y) = level where ``upper_tail``, for flat problems.
-
-        Parameters
-        ----------
-        level : Tensor of shape (P,)
-            At most one half, so that no tail is ever the complement of the other one.
-        upper_tail : bool Tensor of shape (P,)
-
-        Notes
-        -----
-        The batch has one axis, P. The root lies between the smallest and the largest of the
-        components' own quantiles. It is found by Halley's method on the logarithm of the tail.
-        """
-        sign = torch.where(upper_tail, -1.0, 1.0).to(level)
-        weights = self.weights
-        exists = weights > 0
-        normal = (sign * _normal.quantile(level)).unsqueeze(-1)
-        own = self.means + self.deviations * normal
-        lower = torch.where(exists, own, torch.inf).amin(-1)
-        upper = torch.where(exists, own, -torch.inf).amax(-1)
-        start = self.mean() + self.var().sqrt() * normal.squeeze(-1)
-        start = torch.minimum(torch.maximum(start, lower), upper)
-        smallest = torch.where(exists, self.deviations, torch.inf).amin(-1)
-        return solve_bracketed(
-            tail_equation,
-            (weights, self.means, self.deviations, level.log(), sign),
-            lower,
-            upper,
-            start,
-            1e-6 * smallest,
-        )
-
 
 def tail_equation(
-    x: Tensor, weights: Tensor, means: Tensor, deviations: Tensor, log_level: Tensor, sign: Tensor
+    x: Tensor, weights: Tensor, means: Tensor, inverse: Tensor, heights: Tensor, log_level: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Log of the lower (sign 1) or upper (sign -1) tail less the level's, and Halley's step."""
-    z = (x.unsqueeze(-1) - means) / deviations
-    tail = (weights * _normal.cdf(sign.unsqueeze(-1) * z)).sum(-1)
-    slopes = weights * _normal.pdf(z) / deviations
-    hazard = slopes.sum(-1) / tail
-    value = sign * (tail.log() - log_level)
-    # The second derivative divided by the first; that of the tail is -sum_k slopes_k z_k / deviations_k.
-    bend = -(slopes * z / deviations).sum(-1) / (tail * hazard) - sign * hazard
+    """Log of the lower tail less the level's, and Halley's step.
+
+    ``inverse`` are those of the deviations, and ``heights`` weights * inverse.
+    """
+    z = (x.unsqueeze(-1) - means).mul_(inverse)
+    tail = (weights * _normal.cdf(z)).sum(-1)
+    slopes = heights * _normal.pdf(z)
+    slope = slopes.sum(-1)
+    bend = slopes.mul_(z).mul_(inverse).sum(-1)  # minus the second derivative of the tail
+    value, hazard = tail.log() - log_level, slope / tail
     newton = value / hazard
-    return value, -newton / torch.clamp(1.0 - 0.5 * newton * bend, min=0.5)
+    curvature = bend / slope + hazard  # minus the second derivative of log tail, over the first
+    return value, -newton / torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
 
 
 def log_derivatives(
