@@ -20,8 +20,10 @@ from sklearn_mdn._mixture import Mixture
 from sklearn_mdn._network import StackedMLP
 from sklearn_mdn._training import History, MemberSettings, TrainingState, train
 
-# A fold that held out fewer rows than this would stop training on noise.
+# A fold that held out fewer rows than this would stop training on noise; few rows are cut into fewer folds,
+# but not into fewer than this.
 MIN_VALIDATION_ROWS = 10
+MIN_FOLDS = 4
 
 # Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
 # stays a lower bound of the variances.
@@ -149,8 +151,9 @@ def component_centers(table: Table, n_components: int) -> np.ndarray:
 
 
 def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
-    """One shuffle of the rows, cut into round(1 / fraction) folds; none if they would be too small."""
-    n_folds = max(2, round(1.0 / fraction))
+    """One shuffle of the rows, cut into round(1 / fraction) folds, or fewer if those would be too small."""
+    wanted = max(2, round(1.0 / fraction))
+    n_folds = min(wanted, max(n_rows // MIN_VALIDATION_ROWS, MIN_FOLDS))
     if n_rows // n_folds < MIN_VALIDATION_ROWS:
         return []
     order = np.random.default_rng(np.random.SeedSequence([seed])).permutation(n_rows)
@@ -205,7 +208,7 @@ class Trained:
 
 
 def widen(mixture: Mixture, factor: Tensor) -> Mixture:
-    """The mixture with standard deviations multiplied by ``factor``, which broadcasts against the batch axes."""
+    """The mixture with standard deviations multiplied by ``factor``, which fits the batch axes."""
     batch_axes = mixture.logits.ndim - 1
 
     def stretch(stored: Tensor) -> Tensor:

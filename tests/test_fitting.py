@@ -77,20 +77,33 @@ def test_signed_zeros_are_one_row():
     assert not np.signbit(table.x).any()
 
 
-@pytest.mark.parametrize("n_rows", [99, 100, 105, 1000])
-@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.13])
-def test_folds(n_rows, fraction):
+@pytest.mark.parametrize(
+    ("n_rows", "fraction", "n_folds"),
+    [
+        (1000, 0.1, 10),
+        (105, 0.1, 10),
+        (100, 0.1, 10),
+        (99, 0.1, 9),
+        (40, 0.1, 4),
+        (39, 0.1, 0),
+        (1000, 0.2, 5),
+        (45, 0.2, 4),
+        (1000, 0.13, 8),
+        (1000, 0.5, 2),
+        (20, 0.5, 2),
+        (19, 0.5, 0),
+    ],
+)
+def test_folds(n_rows, fraction, n_folds):
     folds = held_out_folds(n_rows, fraction, seed=3)
-    n_folds = round(1 / fraction)
-    if n_rows // n_folds < MIN_VALIDATION_ROWS:
-        assert folds == []
-        return
     assert len(folds) == n_folds
-    assert sorted(np.concatenate(folds)) == list(range(n_rows))
-    assert np.ptp([len(fold) for fold in folds]) <= 1
-    again = held_out_folds(n_rows, fraction, seed=3)
-    assert all((a == b).all() for a, b in zip(folds, again, strict=True))
-    assert (folds[0] != held_out_folds(n_rows, fraction, seed=4)[0]).any()
+    if folds:
+        assert sorted(np.concatenate(folds)) == list(range(n_rows))
+        assert np.ptp([len(fold) for fold in folds]) <= 1
+        assert min(len(fold) for fold in folds) >= MIN_VALIDATION_ROWS
+        again = held_out_folds(n_rows, fraction, seed=3)
+        assert all((a == b).all() for a, b in zip(folds, again, strict=True))
+        assert (folds[0] != held_out_folds(n_rows, fraction, seed=4)[0]).any()
 
 
 def test_member_streams_differ_by_seed_and_member():

@@ -381,7 +381,7 @@ def test_rows_to_watch_are_watched_and_not_trained_on(weighted, n_val):
     assert np.isnan(plain.best_validation_score_).all()
 
 
-@pytest.mark.parametrize(("n", "fraction", "splits"), [(99, 0.1, False), (100, 0.1, True), (40, 0.25, True)])
+@pytest.mark.parametrize(("n", "fraction", "splits"), [(39, 0.1, False), (40, 0.1, True), (99, 0.1, True)])
 def test_no_fold_holds_out_fewer_than_ten_rows(n, fraction, splits):
     X, y = problem(n)
     model = MDNRegressor(**QUICK, validation_fraction=fraction).fit(X, y)
