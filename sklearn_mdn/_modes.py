@@ -56,7 +56,7 @@ def highest_first(mixture: Univariate, modes: Tensor) -> Tensor:
 
 def turns(mixture: Univariate, row: Tensor, lower: Tensor, upper: Tensor, sign: float) -> Tensor:
     """The root of p' in each interval of the mixtures of some rows: antimodes for sign 1, modes for -1."""
-    parameters = (mixture.log_weights - mixture.deviations.log(), mixture.means, mixture.deviations)
+    parameters = (mixture.log_heights, mixture.means, mixture.deviations)
     return solve_bracketed(
         slope_equation,
         (*(v[row] for v in parameters), lower.new_full(row.shape, sign)),

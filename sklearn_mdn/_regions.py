@@ -83,11 +83,7 @@ class Flanks:
 
     def __init__(self, mixture: Univariate, modes: Tensor, antimodes: Tensor) -> None:
         self.mixture = mixture
-        self.parameters = (
-            mixture.log_weights - mixture.deviations.log(),
-            mixture.means,
-            mixture.deviations,
-        )
+        self.parameters = (mixture.log_heights, mixture.means, mixture.deviations)
         self.smallest = mixture.deviations.amin(-1)
         end = torch.full_like(modes[:, :1], torch.inf)
         last = torch.isnan(torch.cat([antimodes, torch.full_like(end, torch.nan)], dim=1))

@@ -33,11 +33,16 @@ class Univariate:
 
     def standardise(self, y: Tensor) -> Tensor:
         """(y - means_k) / deviations_k, (..., K)."""
-        return (y.unsqueeze(-1) - self.means) / self.deviations
+        return (y.unsqueeze(-1) - self.means).div_(self.deviations)
+
+    @property
+    def log_heights(self) -> Tensor:
+        """log of the maximum of w_k N(y; means_k, deviations_k^2), (..., K)."""
+        return (self.log_weights - self.deviations.log()).sub_(_normal.HALF_LOG_2PI)
 
     def component_log_prob(self, y: Tensor) -> Tensor:
         """log w_k N(y; means_k, deviations_k^2), (..., K)."""
-        return _normal.log_pdf(self.standardise(y)) - self.deviations.log() + self.log_weights
+        return self.standardise(y).square_().mul_(-0.5).add_(self.log_heights)
 
     def log_prob(self, y: Tensor) -> Tensor:
         return torch.logsumexp(self.component_log_prob(y), dim=-1)
@@ -178,7 +183,7 @@ def tail_equation(
 def log_derivatives(
     y: Tensor, log_heights: Tensor, means: Tensor, deviations: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(y) and its first two derivatives; ``log_heights`` are log(weights / deviations)."""
+    """log p(y) and its first two derivatives."""
     z = (y.unsqueeze(-1) - means) / deviations
     log_terms = log_heights - 0.5 * z.square()
     top = log_terms.amax(-1)
@@ -186,4 +191,4 @@ def log_derivatives(
     total = terms.sum(-1)
     slope = -(terms * z / deviations).sum(-1) / total
     curvature = (terms * (z.square() - 1.0) / deviations.square()).sum(-1) / total - slope.square()
-    return top + total.log() - _normal.HALF_LOG_2PI, slope, curvature
+    return top + total.log(), slope, curvature

@@ -86,6 +86,40 @@ def test_modes_are_maxima_highest_first(kind, dim):
         assert max(reached) <= height[row, 0] + 1e-6
 
 
+def fixed_points(dist, row):
+    """Where the plain iteration leads from each mean."""
+    weights, means = dist.weights[row], dist.means[row]
+    precision = np.linalg.inv(dist.covariances[row])
+    x = means.copy()
+    for _ in range(3000):
+        away = means - x[:, None]
+        log_terms = np.log(weights) + 0.5 * np.linalg.slogdet(precision)[1]
+        log_terms = log_terms - 0.5 * np.einsum("ski,kij,skj->sk", away, precision, away)
+        shares = np.exp(log_terms - log_terms.max(1, keepdims=True))
+        metric = np.einsum("sk,kij->sij", shares, precision)
+        pull = np.einsum("sk,kij,kj->si", shares, precision, means)
+        x = np.linalg.solve(metric, pull[..., None])[..., 0]
+    return x
+
+
+# Rows in which Newton's method, given its head, leaves the hill it started on.
+RUGGED = [
+    ("full", 6, [0, 1, 15, 57, 479, 876, 916, 1421]),
+    ("diag", 4, [0, 1, 1032]),
+]
+
+
+@pytest.mark.parametrize(("kind", "n_components", "rows"), RUGGED)
+def test_modes_are_where_the_fixed_point_iteration_leads(kind, n_components, rows):
+    dist = joint_distribution(kind, 2, n_rows=1500, n_components=n_components, seed=2)[rows]
+    modes = dist.modes()
+    for row in range(len(dist)):
+        reached, found = fixed_points(dist, row), modes[row][~np.isnan(modes[row, :, 0])]
+        gaps = np.linalg.norm(reached[:, None] - found, axis=-1)
+        assert gaps.min(1).max() < 1e-4  # every limit is a mode found
+        assert gaps.min(0).max() < 1e-4  # and every mode found is a limit
+
+
 def test_separate_components_have_a_mode_each():
     means = np.array([[[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]]])
     dist = MixtureDistribution([[0.2, 0.3, 0.5]], means, np.ones((1, 3)), covariance_type="spherical")
@@ -96,7 +130,8 @@ def test_separate_components_have_a_mode_each():
 
 def test_a_start_on_a_saddle_is_no_mode():
     means = np.array([[[-3.0, 0.0], [0.0, 0.0], [3.0, 0.0]]])
-    dist = MixtureDistribution([[0.5, 1e-9, 0.5 - 1e-9]], means, np.ones((1, 3)), covariance_type="spherical")
+    weights = [[0.5 - 2.0**-31, 2.0**-30, 0.5 - 2.0**-31]]  # symmetric to the last bit
+    dist = MixtureDistribution(weights, means, np.ones((1, 3)), covariance_type="spherical")
     modes = dist.modes()
     assert modes.shape == (1, 2, 2)
     np.testing.assert_allclose(np.abs(modes[0, :, 0]), 3, atol=1e-6)

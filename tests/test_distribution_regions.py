@@ -98,6 +98,28 @@ def test_two_equal_components_part_at_two_deviations(gap):
     np.testing.assert_allclose(modes, half * np.tanh(half * modes), atol=1e-9)
 
 
+@pytest.mark.parametrize("deviation", [0.9, 1.0, 2.5])
+@pytest.mark.parametrize("separation", [0.3, 0.1, 0.03])
+def test_a_shallow_mode_counts(deviation, separation):
+    # The ratio of the weights at which y is a stationary point has an extremum where mode and antimode meet.
+    # At a ratio just beside it, the two are a given distance apart.
+    second = stats.norm(4.0 * max(1.0, deviation), deviation)
+    y = np.linspace(1e-3, 1.6, 200_001)
+    ratio = y * stats.norm.pdf(y) / (second.pdf(y) * (second.mean() - y) / deviation**2)
+    fold = y[np.argmax(ratio)]
+    assert y[0] < fold < y[-1]
+    at = fold - separation / 2
+    for place, count in ((at, 2), (fold, 1)):
+        beyond = 1.0 if count == 2 else 1.0 + 1e-6
+        odds = np.interp(place, y, ratio) * beyond
+        weights = np.array([1.0, odds]) / (1.0 + odds)
+        dist = MixtureDistribution([weights], [[0.0, second.mean()]], [[1.0, deviation**2]])
+        modes = dist.modes()
+        assert modes.shape == (1, count)
+        if count == 2:
+            np.testing.assert_allclose(np.min(modes), at, atol=1e-6)
+
+
 def region_prob(dist, intervals):
     """Probability of the union of a row's intervals."""
     lower, upper = np.nan_to_num(intervals, nan=0.0).transpose(2, 1, 0)
@@ -146,6 +168,16 @@ def test_the_region_is_where_the_density_is_high(confidence, n_components):
     held = np.cumsum(order, axis=1) * (grid[1] - grid[0])
     brute = np.array([order[i, np.searchsorted(held[i], confidence)] for i in range(len(dist))])
     np.testing.assert_allclose(threshold, brute, rtol=0.02)
+
+
+def test_the_region_of_a_row_does_not_depend_on_the_others():
+    dist = random_mixtures(400, 5, seed=1)
+    for confidence in (0.5, 0.9):
+        whole, threshold = dist.hdr(confidence)
+        for rows in (slice(0, 7), slice(100, 300)):
+            part, same = dist[rows].hdr(confidence)
+            np.testing.assert_array_equal(part, whole[rows, : part.shape[1]])
+            np.testing.assert_array_equal(same, threshold[rows])
 
 
 def test_the_region_is_no_longer_than_the_central_interval():

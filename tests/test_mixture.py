@@ -210,14 +210,15 @@ def test_draws_have_the_mixture_s_moments(kind, dim):
 
 
 def test_a_component_without_weight_is_never_drawn():
-    weights = torch.tensor([[0.0, 0.1, 0.2, 0.0, 0.7, 0.0]], dtype=torch.float64)
-    means = torch.arange(6.0, dtype=torch.float64)[None, :, None]
-    mixture = Mixture(weights.log(), means, DiagonalScale(torch.full((1, 6, 1), 1e-9).double()))
+    # Ten times 0.1 is less than one, and as large as the largest uniform number.
+    weights = torch.tensor([[0.0, *[0.1] * 5, 0.0, *[0.1] * 5, 0.0]], dtype=torch.float64)
+    means = torch.arange(13.0, dtype=torch.float64)[None, :, None]
+    mixture = Mixture(weights.log(), means, DiagonalScale(torch.full((1, 13, 1), 1e-9).double()))
     uniform = torch.linspace(0, 1 - 2**-53, 10_001, dtype=torch.float64)[None]
     drawn = mixture.draw(uniform, torch.zeros(1, 10_001, 1, dtype=torch.float64))
     component, count = drawn.round().unique(return_counts=True)
-    assert component.tolist() == [1, 2, 4]
-    np.testing.assert_allclose(count.numpy() / 10_001, [0.1, 0.2, 0.7], atol=2e-4)
+    assert component.tolist() == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    np.testing.assert_allclose(count.numpy() / 10_001, 0.1, atol=2e-4)
 
 
 def test_responsibilities_are_shares_however_far_away():

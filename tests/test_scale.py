@@ -139,6 +139,11 @@ def test_triangularise_does_not_square_the_condition_number():
     assert turned[1, 1].item() == pytest.approx(1e-9, rel=1e-6)
 
 
+def test_add_to_diagonal_of_nothing_at_all():
+    got = add_to_diagonal(torch.zeros(2, D, D, dtype=torch.float64), 4.0)
+    assert torch.equal(got, 2 * torch.eye(D, dtype=torch.float64).expand(2, D, D))
+
+
 @pytest.mark.parametrize("magnitude", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize("amount", [1e-12, 1.0, 1e10])
 def test_add_to_diagonal(magnitude, amount):
