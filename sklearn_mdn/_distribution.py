@@ -786,7 +786,8 @@ class MixtureDistribution:
         Exact for one target. For several, the threshold is the quantile of the density at the draws.
         These are randomised quasi-Monte Carlo draws, the same for each row but for its components. Were
         they independent, the region would miss its probability by sqrt(confidence (1 - confidence) /
-        n_samples), that is 0.009 at 0.9 and 1024 draws; balanced as they are, by less.
+        n_samples), that is 0.009 at 0.9 and 1024 draws. Balanced as they are, it misses by about half of
+        that (measured on five overlapping components: 0.004 for two targets, 0.006 for five).
 
         References
         ----------
@@ -834,8 +835,10 @@ class MixtureDistribution:
         With the component C as a second variable, h(Y) = h(Y, C) - E[H(C | Y)]. The first term has a
         closed form. The second is an integral of the entropy of the responsibilities, by adaptive
         quadrature to better than 1e-6 for one target. For several it is a mean over randomised
-        quasi-Monte Carlo draws, with an error below log(K) / (2 sqrt(n_samples)), that of
-        independent draws; there is none where the components do not overlap.
+        quasi-Monte Carlo draws. Independent draws would have a standard error of at most
+        log(K) / (2 sqrt(n_samples)), 0.025 for five components and 1024 draws; these have less (measured
+        on five overlapping components: 0.002 for two targets, 0.004 for five), and none where the
+        components do not overlap.
 
         Examples
         --------
@@ -957,8 +960,9 @@ class MixtureDistribution:
         -----
         ``E|Y - y| - E|Y - Y'| / 2`` with Euclidean distances: the CRPS for one target, and then exact. For
         several, the means are over randomised quasi-Monte Carlo draws, the same for each row but for
-        its components; with independent draws the standard error would be about that of the distances
-        ``|Y - y|`` divided by sqrt(n_samples).
+        its components. With independent draws the standard error would be about the standard deviation
+        of ``|Y - y|`` divided by sqrt(n_samples); these have about a fifth of that (measured on five
+        overlapping components, two and five targets).
 
         References
         ----------
