@@ -342,7 +342,8 @@ class TestNetworks:
     def test_scoring_monitor(self, scoring, routing):
         X, y = data()
         monitor = ScoringMonitor(scoring=scoring)
-        model = clone(self.network).set_callbacks(monitor).fit(X, y)
+        # With rows held out, an epoch may leave the best weights as they are.
+        model = clone(self.network).set_params(early_stopping=False).set_callbacks(monitor).fit(X, y)
         rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
         assert len(rows) == 2
         name = "score" if scoring is neg_crps_scorer else "neg_crps"
