@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -299,12 +300,16 @@ class Timing:
 def measure(contenders: Sequence[Contender], mixtures: Mixtures, rounds: int) -> list[Timing]:
     """The best of some rounds, in each of which everything runs once."""
     timings: dict[tuple[str, str], Timing] = {}
+    prepared: dict[Callable, object] = {}
     for turn in range(rounds):
         for contender in contenders:
             part = mixtures.first(max(1, round(contender.share * len(mixtures.y))))
-            if turn and contender.share < 1:  # slow, and scaled up anyway
-                continue
-            given = contender.prepare(part)
+            if contender.share < 1:  # slow, and scaled up anyway
+                if turn:
+                    continue
+                given = contender.prepare(part)
+            else:
+                given = prepared.setdefault(contender.prepare, contender.prepare(part))
             if not turn:
                 contender.answer(contender.prepare(part.first(10)))  # imports, caches
             wall, cpu = time.perf_counter(), time.process_time()
@@ -359,28 +364,40 @@ def answer_as_peer(job: str, answers: str, rounds: int, questions: Sequence[str]
     print(json.dumps({"timings": rows, "versions": versions_of(PEER_PACKAGES)}))
 
 
+MEMORY_CALLS: dict[str, Callable] = {
+    "logpdf of 200 values a row": lambda dist: dist.logpdf(np.linspace(-5, 5, 200)[:, None]),
+    "200 quantiles a row": lambda dist: dist.ppf(np.linspace(0.01, 0.99, 200)[:, None]),
+    "200 draws a row": lambda dist: dist.rvs(200, random_state=0),
+    "hdr": lambda dist: dist.hdr(CONFIDENCE)[0],
+}
+
+
 def measure_memory() -> list[list[str]]:
-    """How much the peak of the resident memory grows over that of the output, for one large call each."""
+    """The size of some answers, and by how much more the peak of the resident memory grew, in MiB.
+
+    Each in a process of its own.
+    """
+    rows = []
+    for name in MEMORY_CALLS:
+        done = subprocess.run(
+            [sys.executable, __file__, "--memory-of", name], capture_output=True, text=True, check=True
+        )
+        output, grown = json.loads(done.stdout.splitlines()[-1])
+        rows.append([name, f"{output:.0f}", f"{grown - output:.0f}"])
+    return rows
+
+
+def memory_of(name: str) -> None:
+    """What a process that measures memory does."""
     from sklearn_mdn import MixtureDistribution
 
-    mixtures = make_mixtures(N_ROWS)
-    weights, means, deviations = mixtures.parameters
+    weights, means, deviations = make_mixtures(N_ROWS).parameters
     dist = MixtureDistribution(weights, means, deviations**2)
-    grid = np.linspace(-5, 5, 200)[:, None]
-    calls = {
-        "logpdf of 200 values a row": lambda: dist.logpdf(grid),
-        "200 quantiles a row": lambda: dist.ppf(np.linspace(0.01, 0.99, 200)[:, None]),
-        "200 draws a row": lambda: dist.rvs(200, random_state=0),
-    }
-    rows = []
-    for name, call in calls.items():
-        dist[:1000].logpdf(grid)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answer = call()
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
-        rows.append([name, f"{answer.nbytes / 2**20:.0f}", f"{grown:.0f}"])
-        del answer
-    return rows
+    MEMORY_CALLS[name](dist[:100])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = MEMORY_CALLS[name](dist)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(json.dumps([answer.nbytes / 2**20, grown / 1024]))
 
 
 # --------------------------------------------------------------------------------------------- reporting
@@ -432,6 +449,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--cpu", action="store_true", help="report processor time, for a machine that is not idle"
     )
     parser.add_argument("--memory", action="store_true", help="measure memory, and nothing else")
+    parser.add_argument("--memory-of", choices=MEMORY_CALLS, help=argparse.SUPPRESS)
     parser.add_argument("--peer", nargs=2, metavar=("JOB", "ANSWERS"), help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -440,6 +458,9 @@ def main(arguments: Sequence[str] | None) -> None:
     options = parse(arguments)
     if options.peer:
         answer_as_peer(*options.peer, options.rounds, options.questions)
+        return
+    if options.memory_of:
+        memory_of(options.memory_of)
         return
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(options.threads)
@@ -451,7 +472,7 @@ def main(arguments: Sequence[str] | None) -> None:
     print(versions_line("With", versions_of(("sklearn-mdn", "torch", "numpy", "scipy", "scoringrules"))))
     if options.memory:
         print(heading("Memory, in MiB"))
-        print(table(["call", "output", "growth of the peak"], measure_memory()))
+        print(table(["call", "answer", "peak above it"], measure_memory()))
         return
     contenders = ours() + expressions() + torch_contenders()
     try:

@@ -84,7 +84,7 @@ def check_means(value) -> np.ndarray:
 
 
 def check_weights(value, shape: tuple[int, ...]) -> np.ndarray:
-    """Mixing proportions that sum to one in each row, to rounding."""
+    """Mixing proportions that sum to one in each row, within a tolerance."""
     weights = check_finite(value, "weights")
     if weights.shape != shape:
         raise ValueError(
@@ -97,7 +97,7 @@ def check_weights(value, shape: tuple[int, ...]) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(f"weights must sum to 1 in each row, got a sum of {total[row, 0]} in row {row}.")
-    return weights / total
+    return weights
 
 
 def make_scale(covariances, means_shape: tuple[int, ...], covariance_type) -> Scale:

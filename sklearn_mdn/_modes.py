@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixture import Mixture
-from sklearn_mdn._roots import solve_bracketed
+from sklearn_mdn._roots import EPS, solve_bracketed
 from sklearn_mdn._scale import take_components
 from sklearn_mdn._univariate import Univariate, log_derivatives
 
@@ -104,7 +104,8 @@ def mode_brackets(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
         resolved, has_mode = inspect(*ends)
         unclear = torch.nonzero(~resolved).squeeze(-1)
         lengths = [shortest_length(part, end, unclear) for end in ends]
-        short = (upper - lower)[unclear] <= RESOLUTION * torch.minimum(*lengths)
+        rounding = 4 * EPS * torch.maximum(lower.abs(), upper.abs())[unclear]
+        short = (upper - lower)[unclear] <= torch.maximum(RESOLUTION * torch.minimum(*lengths), rounding)
         is_turn = (ends[0].sign > 0) & (ends[1].sign <= 0)
         has_mode[unclear] = short & is_turn[unclear]
         found.append((row[has_mode], lower[has_mode], upper[has_mode]))

@@ -25,6 +25,18 @@ def random_mixtures(n_rows, n_components, seed=0):
     )
 
 
+@pytest.mark.parametrize("gap", [8, 16, 17, 18, 19, 40])
+def test_components_as_narrow_as_the_rounding_of_their_means(gap):
+    # A few doubles wide, around the gap at which two such components part.
+    unit = np.spacing(1e6)
+    dist = MixtureDistribution([[0.5, 0.5]], [[1e6, 1e6 + gap * unit]], [[(8.5 * unit) ** 2] * 2])
+    modes = dist.modes()
+    assert modes.shape[1] in ((1,) if gap < 16 else (2,) if gap > 19 else (1, 2))
+    assert ((modes >= 1e6) & (modes <= 1e6 + gap * unit)).all()
+    intervals, _ = dist.hdr(0.9)
+    assert np.isfinite(intervals).all()
+
+
 def density_slope(dist, y):
     """Derivative of the densities of all rows at y (m,): (m, n)."""
     deviations = np.sqrt(dist.covariances)
