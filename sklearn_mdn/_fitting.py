@@ -236,7 +236,7 @@ class MixtureLikelihood:
 
     @property
     def decayed(self) -> Tensor:
-        return self.network.decayed()
+        return self.network.decayed
 
     def select(self, index: Tensor) -> MixtureLikelihood:
         return self if self.used is None else replace(self, used=self.used[index])

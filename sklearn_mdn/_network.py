@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import final
 
@@ -77,7 +78,7 @@ class MixtureHead:
     covariance_type: str
     reg_covar: float
 
-    @property
+    @cached_property
     def _scale_shape(self) -> tuple[int, int]:
         """Components and entries of the scale block."""
         entries = {
@@ -88,7 +89,7 @@ class MixtureHead:
         }[self.covariance_type]
         return (1 if self.covariance_type == "tied" else self.n_components), entries
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         scale_components, entries = self._scale_shape
         return [self.n_components, self.n_components * self.n_targets, scale_components * entries]
@@ -143,7 +144,7 @@ class StackedMLP:
     head: MixtureHead
     embedding: PeriodicEmbedding | None = None
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter of a member, in the order of the matrix's columns."""
         shapes: dict[str, tuple[int, ...]] = {}
@@ -206,6 +207,7 @@ class StackedMLP:
                     x = x * keep[i]
         return x
 
+    @cached_property
     def decayed(self) -> Tensor:
         """1 for the columns of (S, P) that weight decay acts on (weights), 0 for the others, (P,)."""
         return torch.cat(
