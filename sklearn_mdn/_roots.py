@@ -23,7 +23,8 @@ def solve_bracketed(
 ) -> Tensor:
     """Roots of many increasing functions by a safeguarded Newton-type iteration.
 
-    1. A few rounds for all equations. A step that leaves the bracket is replaced by a bisection.
+    1. A few rounds for all equations. A step that leaves the bracket, or underflows to nothing off the
+       root, is replaced by a bisection.
     2. Then only the equations still open are evaluated. So is now a step that does not halve the one
        before the last (Press et al. 2007, Numerical Recipes, section 9.4, with Brent's test).
 
@@ -57,7 +58,7 @@ def solve_bracketed(
         value, step = function(root, *parameters)
         lower, upper = narrowed(root, value, lower, upper)
         target = root + step
-        inside = (target >= lower) & (target <= upper)
+        inside = (target >= lower) & (target <= upper) & ((step != 0) | (value == 0))
         root = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
         size = step.abs()
     small = size <= torch.maximum(tolerance, 2 * EPS * root.abs())
@@ -91,7 +92,8 @@ def solve_guarded(
         value, step = function(x, *parameters)
         lower, upper = narrowed(x, value, lower, upper)
         target = x + step
-        inside = (target >= lower) & (target <= upper) & (step.abs() <= 0.5 * before_last)
+        inside = (target >= lower) & (target <= upper) & ((step != 0) | (value == 0))
+        inside &= step.abs() <= 0.5 * before_last
         target = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
         target = torch.where(open_ & (value != 0), target, x)
         moved = (target - x).abs()

@@ -11,6 +11,8 @@ from torch import Tensor
 from sklearn_mdn import _normal
 from sklearn_mdn._roots import solve_bracketed
 
+MAX_BEND = 100.0  # a Halley step this much shorter than Newton's tells nothing of the root
+
 
 @dataclass(frozen=True, slots=True)
 class Univariate:
@@ -173,11 +175,13 @@ def tail_equation(
     tail = (weights * _normal.cdf(z)).sum(-1)
     slopes = heights * _normal.pdf(z)
     slope = slopes.sum(-1)
-    bend = slopes.mul_(z).mul_(inverse).sum(-1)  # minus the second derivative of the tail
+    second = slopes.mul_(z).mul_(inverse).sum(-1)  # minus the second derivative of the tail
     value, hazard = tail.log() - log_level, slope / tail
     newton = value / hazard
-    curvature = bend / slope + hazard  # minus the second derivative of log tail, over the first
-    return value, -newton / torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
+    curvature = second / slope + hazard  # minus the second derivative of log tail, over the first
+    bend = torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
+    # Far from the root, where the parabola bends back at once, Newton's step at least leaves the bracket.
+    return value, -newton / torch.where(bend > MAX_BEND, 1.0, bend)
 
 
 def log_derivatives(

@@ -34,6 +34,8 @@ def present(dist):
 @given(mixtures)
 @example([(1.0, 1e6, 1e-8), (1e-300, -1e6, 1e8), (0.0, 0.0, 1.0)])
 @example([(1.0, 3.0, 2.0)] * 5)
+@example([(1e-300, 0.0, 1.5), (1e-300, -1e6, 1e-8), (1.0, 0.0, 1e-8), (1.0, 467557.0, 1e-8)])
+@example([(1e-300, 0.0, 1.0), (1e-12, 228773.0, 1e-8), (1.0, 0.0, 1e-8)])
 def test_probabilities_and_quantiles(mixture):
     dist = build(mixture)
     quantiles = dist.ppf(LEVELS)

@@ -21,6 +21,7 @@ EQUATIONS = {
     ),
     "a jump": (lambda x: torch.where(x < 3.25, -1.0, 1.0), lambda x: 0 * x, (-1e8, 1e8), 3.25),
     "a derivative that lies": (lambda x: x - 1.5, lambda x: 1e-9 + 0 * x, (0.0, 9.0), 1.5),
+    "a step that underflows": (lambda x: x - 4.0, lambda x: torch.inf + 0 * x, (-1e6, 1e6), 4.0),
     "no derivative": (lambda x: x - 1e-8, lambda x: x * torch.nan, (-1e6, 1e6), 1e-8),
     "many orders": (lambda x: x - 1e-12, lambda x: 1 + 0 * x, (-1e8, 1e8), 1e-12),
 }
