@@ -235,8 +235,8 @@ class MixtureLikelihood:
         return self.network.hidden_layer_sizes
 
     @property
-    def decayed(self) -> Tensor:
-        return self.network.decayed
+    def n_decayed(self) -> int:
+        return self.network.n_decayed
 
     def select(self, index: Tensor) -> MixtureLikelihood:
         return self if self.used is None else replace(self, used=self.used[index])

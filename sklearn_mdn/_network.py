@@ -34,6 +34,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 MASKED_LOGIT = -1e30
 
 
+class Waves(torch.autograd.Function):
+    """[sin(a), cos(a)], which are each other's derivatives: the way back evaluates neither again."""
+
+    @staticmethod
+    def forward(ctx, angle):  # type: ignore[no-untyped-def]
+        waves = torch.cat([angle.sin(), angle.cos()], dim=-1)
+        ctx.save_for_backward(waves)
+        return waves
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        (sine, cosine), (by_sine, by_cosine) = ctx.saved_tensors[0].chunk(2, -1), gradient.chunk(2, -1)
+        return (by_sine * cosine).addcmul_(by_cosine, sine, value=-1.0)
+
+
 @final
 @dataclass(frozen=True)
 class PeriodicEmbedding:
@@ -57,8 +72,8 @@ class PeriodicEmbedding:
 
     def __call__(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Map (S, n, d) to (S, n, d + d * n_outputs)."""
-        angle = (2.0 * math.pi) * x.unsqueeze(-1) * weights["embedding_frequencies"].unsqueeze(1)
-        waves = torch.cat([angle.sin(), angle.cos()], dim=-1)
+        angle = x.unsqueeze(-1) * (2.0 * math.pi * weights["embedding_frequencies"]).unsqueeze(1)
+        waves = Waves.apply(angle)
         intercepts, coefs = weights["embedding_intercepts"].unsqueeze(1), weights["embedding_coefs"]
         embedded = torch.relu(torch.baddbmm(intercepts, waves.flatten(1, 2), coefs))
         return torch.cat([x, embedded.view(*x.shape[:2], x.shape[2] * self.n_outputs)], dim=-1)
@@ -146,7 +161,7 @@ class StackedMLP:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each parameter of a member, in the order of the matrix's columns."""
+        """Name and shape of each parameter of a member, in the order of columns: weights first."""
         shapes: dict[str, tuple[int, ...]] = {}
         width = self.n_features
         if self.embedding is not None:
@@ -156,7 +171,7 @@ class StackedMLP:
         for i, (fan_in, fan_out) in enumerate(pairwise(layers)):
             shapes[f"coefs_{i}"] = (fan_in, fan_out)
             shapes[f"intercepts_{i}"] = (fan_out,)
-        return shapes
+        return dict(sorted(shapes.items(), key=lambda item: "coefs" not in item[0]))
 
     @property
     def n_layers(self) -> int:
@@ -208,11 +223,9 @@ class StackedMLP:
         return x
 
     @cached_property
-    def decayed(self) -> Tensor:
-        """1 for the columns of (S, P) that weight decay acts on (weights), 0 for the others, (P,)."""
-        return torch.cat(
-            [torch.full((math.prod(shape),), float("coefs" in name)) for name, shape in self.shapes.items()]
-        )
+    def n_decayed(self) -> int:
+        """Weight decay acts on so many columns of (S, P), the first ones: the weights."""
+        return sum(math.prod(shape) for name, shape in self.shapes.items() if "coefs" in name)
 
     def initial(self, generator: torch.Generator, centers: Tensor, spread: float) -> Tensor:
         """Parameters (P,) of one member, float64, from its own random stream.

@@ -38,7 +38,7 @@ class Objective(Protocol):
     def hidden_widths(self) -> tuple[int, ...]: ...
 
     @property
-    def decayed(self) -> Tensor: ...
+    def n_decayed(self) -> int: ...
 
     def select(self, index: Tensor) -> Objective: ...
 
@@ -140,12 +140,12 @@ class Adam:
     every number.
     """
 
-    def __init__(self, settings: list[MemberSettings], decayed: Tensor, like: Tensor) -> None:
+    def __init__(self, settings: list[MemberSettings], n_decayed: int, like: Tensor) -> None:
         def column(name: str) -> Tensor:
             values = [getattr(setting, name) for setting in settings]
             return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)
 
-        self.alpha = column("alpha") * decayed.to(like)
+        self.alpha, self.n_decayed = column("alpha"), n_decayed
         self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
         self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
         self.betas = torch.tensor([BETA_1, BETA_2], dtype=torch.float64, device=like.device)
@@ -157,30 +157,31 @@ class Adam:
     ) -> Tensor:
         """Move the rows of ``state.params`` that are ``active`` (S,) and finite, by ``rate`` (S, 1).
 
-        Returns which rows moved, (S,).
+        ``gradient`` is overwritten. Returns which rows moved, (S,).
         """
         # A row's length is finite exactly if its entries are (and do not overflow when squared).
         length = torch.linalg.vector_norm(gradient, dim=1)
         moved = active & torch.isfinite(loss + length)
         taken = moved.unsqueeze(1)
-        # 1. Clip each entry at the row's threshold, then each row to its length
+        part = taken.to(gradient.dtype)
+        # 1. Clip each entry at the row's threshold, then each row to its length; 0 in rows that stay. (An
+        #    operation that picks entries by a column of marks takes several times as long as arithmetic.)
         if self.clips_values:
             gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
             length = torch.linalg.vector_norm(gradient, dim=1)
-        shortened = gradient * (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
-        gradient = torch.where(taken, shortened, self.zero)
+        shortening = (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
+        gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(torch.where(taken, shortening, self.zero))
         # 2. Moments, and the powers beta^t that correct their bias (in float64: 1 - beta_2^t cancels)
         state.powers *= torch.where(taken, self.betas, self.one)
-        part = taken.to(gradient.dtype)
         state.first.lerp_(gradient, part * (1.0 - BETA_1))
         state.second.lerp_(gradient.square_(), part * (1.0 - BETA_2))
         # A row before its first step has powers 1; it moves by 0, not by 0 / 0.
         bias_1, bias_2 = (1.0 - state.powers).clamp_min_(EPSILON).to(gradient.dtype).split(1, dim=1)
         # 3. Decay, then move
         rate = rate * part
-        state.params.addcmul_(state.params, rate * self.alpha, value=-1.0)
+        state.params[:, : self.n_decayed].mul_(1.0 - rate * self.alpha)
         root = bias_2.sqrt()
-        denominator = state.second.sqrt().add_(EPSILON * root)
+        denominator = torch.sqrt(state.second, out=gradient).add_(EPSILON * root)
         state.params.addcdiv_(state.first * (rate * root / bias_1), denominator, value=-1.0)
         # 4. The running average of the weights, over few steps at first
         state.n_updates += part
@@ -261,7 +262,7 @@ def run_epoch(
 
     Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
     """
-    optimizer = Adam(settings, state.objective.decayed, state.params)
+    optimizer = Adam(settings, state.objective.n_decayed, state.params)
     rates = learning_rates(state.members, settings, epoch).to(state.params)
     dropout = [setting.dropout for setting in settings]
     widths = state.objective.hidden_widths

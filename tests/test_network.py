@@ -231,7 +231,7 @@ def test_layers_are_views_of_the_parameter_matrix():
 
 def test_weights_decay_and_biases_do_not():
     network = small_network(embedding=SMALL_EMBEDDING)
-    marks = network.split(network.decayed.unsqueeze(0))
+    marks = network.split((torch.arange(network.n_parameters) < network.n_decayed).double().unsqueeze(0))
     assert {name: values.unique().tolist() for name, values in marks.items()} == {
         name: [1.0] if "coefs" in name else [0.0] for name in network.shapes
     }

@@ -38,8 +38,8 @@ class Linear:
     hidden_widths: tuple[int, ...] = ()
 
     @property
-    def decayed(self):
-        return (torch.arange(self.width) > 0).double()
+    def n_decayed(self):
+        return self.width - 1
 
     def select(self, index):
         return (
@@ -100,9 +100,9 @@ def setting(**changes):
 # Adam.
 
 
-def torch_adam(start, decayed, setting):
+def torch_adam(start, n_decayed, setting):
     """PyTorch's AdamW on one member, its decayed and its other parameters as two groups."""
-    groups = [start[decayed > 0].clone().requires_grad_(), start[decayed == 0].clone().requires_grad_()]
+    groups = [start[:n_decayed].clone().requires_grad_(), start[n_decayed:].clone().requires_grad_()]
     optimizer = torch.optim.AdamW(
         [
             {"params": [groups[0]], "weight_decay": setting.alpha},
@@ -129,30 +129,27 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
     ]
     start = normal(4, 6).to(dtype)
     state = TrainingState(start, objective, some_rows(4), [member(range(4)) for _ in settings])
-    ours = Adam(settings, objective.decayed, state.params)
-    theirs = [torch_adam(row, objective.decayed, own) for row, own in zip(start, settings, strict=True)]
+    n_decayed = objective.n_decayed
+    ours = Adam(settings, n_decayed, state.params)
+    theirs = [torch_adam(row, n_decayed, own) for row, own in zip(start, settings, strict=True)]
     for step in range(25):
         gradient = (normal(4, 6, seed=step) * 10.0 ** (step % 5 - 2)).to(dtype)
         rate = 0.1 * normal(4, 1, seed=100 + step).abs().to(dtype)
         active = normal(4, seed=200 + step) > -0.5
-        moved = ours.step(state, normal(4).to(dtype), gradient, rate, active)
+        moved = ours.step(state, normal(4).to(dtype), gradient.clone(), rate, active)
         assert torch.equal(moved, active)
         for i, (optimizer, groups) in enumerate(theirs):
             if active[i]:
                 own = clipped(gradient[i], settings[i])
-                groups[0].grad, groups[1].grad = own[objective.decayed > 0], own[objective.decayed == 0]
+                groups[0].grad, groups[1].grad = own[:n_decayed], own[n_decayed:]
                 for group in optimizer.param_groups:
                     group["lr"] = rate[i].item()
                 optimizer.step()
     tolerance = {torch.float64: 1e-12, torch.float32: 2e-5}[dtype]
     for i, (_, groups) in enumerate(theirs):
         found = state.params[i].detach()
-        torch.testing.assert_close(
-            found[objective.decayed > 0], groups[0].detach(), rtol=tolerance, atol=tolerance
-        )
-        torch.testing.assert_close(
-            found[objective.decayed == 0], groups[1].detach(), rtol=tolerance, atol=tolerance
-        )
+        torch.testing.assert_close(found[:n_decayed], groups[0].detach(), rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(found[n_decayed:], groups[1].detach(), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +167,7 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
 def test_a_member_that_takes_no_step_keeps_every_number(loss, entry, active, clip_grad_value):
     settings = [setting(alpha=0.5, clip_grad_norm=1.0, clip_grad_value=clip_grad_value)] * 2
     state = TrainingState(normal(2, 3), Linear(3), some_rows(4), [member(range(4)), member(range(4))])
-    adam = Adam(settings, Linear(3).decayed, state.params)
+    adam = Adam(settings, Linear(3).n_decayed, state.params)
     rate, zero = torch.full((2, 1), 0.1, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
 
     def numbers(row):
