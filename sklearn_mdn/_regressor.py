@@ -93,12 +93,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         n counts the distinct training rows.
     learning_rate_init : float, default=0.01
         Highest learning rate of the schedule.
-    max_iter : int, default=300
-        Epochs, which is also the length of the learning-rate schedule.
+    max_iter : int, default=600
+        Epochs at most, which is also the length of the learning-rate schedule.
     tol : float or None, default=None
-        Improvement of the watched log-likelihood that counts. None runs all ``max_iter`` epochs.
-    n_iter_no_change : int, default=10
-        Epochs without such an improvement after which a network stops.
+        Improvement of the watched log-likelihood that counts. None counts any and takes reaching
+        ``max_iter`` as planned; with a number, a network that gets there gives a ConvergenceWarning.
+    n_iter_no_change : int or None, default=100
+        Epochs without such an improvement after which a network stops. None runs all ``max_iter`` epochs.
     early_stopping : bool, default=True
         Whether to hold out a fold for each network, watch its log-likelihood and end with the best
         weights, and with the factor on the standard deviations that is best there. False trains on all
@@ -197,7 +198,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -223,9 +224,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         alpha=1e-4,
         batch_size="auto",
         learning_rate_init=0.01,
-        max_iter=300,
+        max_iter=600,
         tol=None,
-        n_iter_no_change=10,
+        n_iter_no_change=100,
         early_stopping=True,
         validation_fraction=0.1,
         dropout=0.0,
@@ -431,8 +432,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             dropout=self.dropout,
             clip_grad_value=math.inf if self.clip_grad_value is None else self.clip_grad_value,
             clip_grad_norm=math.inf if self.clip_grad_norm is None else self.clip_grad_norm,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
+            tol=0.0 if self.tol is None else self.tol,
+            n_iter_no_change=math.inf if self.n_iter_no_change is None else self.n_iter_no_change,
         )
 
     def _fitted_attributes(self, plan: Plan, trained: Trained) -> dict:

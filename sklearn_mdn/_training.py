@@ -61,8 +61,8 @@ class MemberSettings:
     dropout: float
     clip_grad_value: float = math.inf
     clip_grad_norm: float = math.inf
-    tol: float | None = None
-    n_iter_no_change: int = 10
+    tol: float = 0.0
+    n_iter_no_change: float = math.inf
     warm_up: float = 0.05
 
     def rates(self, steps: Tensor, n_steps: int) -> Tensor:
@@ -347,7 +347,7 @@ def record(
             score = scores[place]
             history.validation.append(score)
         better = score > history.best_score
-        enough = setting.tol is None or score > history.best_score + setting.tol
+        enough = score > history.best_score + setting.tol
         history.stale = 0 if enough else history.stale + 1
         if better:
             history.best_score = score

@@ -411,9 +411,9 @@ def test_the_batch_size_is_stored():
 # Stopping.
 
 
-def test_training_runs_to_the_end_without_tol():
+def test_training_runs_to_the_end_without_patience():
     X, y = problem()
-    model = MDNRegressor(**(QUICK | {"max_iter": 25}), n_iter_no_change=1, n_estimators=2).fit(X, y)
+    model = MDNRegressor(**(QUICK | {"max_iter": 25}), n_iter_no_change=None, n_estimators=2).fit(X, y)
     assert model.n_iter_.tolist() == [25, 25]
     assert [len(curve) for curve in model.loss_curve_ + model.validation_scores_] == [25] * 4
 
@@ -426,6 +426,17 @@ def test_tol_stops_and_is_then_no_reason_to_warn(early_stopping):
     )
     # Without held-out rows the first epoch is an improvement over nothing at all.
     assert model.fit(X, y).n_iter_.tolist() == [4 if early_stopping else 5]
+
+
+@pytest.mark.parametrize(("n_iter_no_change", "epochs"), [(3, 3), (None, 20)])
+@pytest.mark.filterwarnings("error")
+def test_patience_without_tol_stops_and_never_warns(n_iter_no_change, epochs):
+    X, y = problem()
+    # At this rate every epoch is worse than the start on the held-out rows, so none is an improvement.
+    model = MDNRegressor(
+        **(QUICK | {"max_iter": 20, "learning_rate_init": 10.0}), n_iter_no_change=n_iter_no_change
+    )
+    assert model.fit(X, y).n_iter_.tolist() == [epochs]
 
 
 def test_a_tol_that_is_not_met_warns_where_fit_was_called():

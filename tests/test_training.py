@@ -479,10 +479,10 @@ def test_the_calibration_that_held_out_rows_like_best_is_kept(residual, calibrat
     assert history.best_score == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize(("tol", "expected"), [(None, 30), (1e9, 4), (0.0, None)])
-def test_tol_counts_epochs_without_improvement(tol, expected):
+@pytest.mark.parametrize(("tol", "patience", "expected"), [(0.0, math.inf, 30), (1e9, 4, 4), (0.0, 4, None)])
+def test_tol_counts_epochs_without_improvement(tol, patience, expected):
     own = member(range(20), range(20, 30), batch_size=20)
-    state = run(Linear(1), opposed_rows(), [own], [setting(max_iter=30, tol=tol, n_iter_no_change=4)])
+    state = run(Linear(1), opposed_rows(), [own], [setting(max_iter=30, tol=tol, n_iter_no_change=patience)])
     history = state.histories[0]
     if expected is None:  # the score rises until the weight passes 0.3, then falls
         expected = int(np.argmax(history.validation)) + 1 + 4
