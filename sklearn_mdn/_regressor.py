@@ -40,8 +40,8 @@ INITIAL_SPREAD = 0.5
 
 
 def auto_batch_size(n_rows: int) -> int:
-    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 16, within 32 and 256."""
-    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 16, 1))))))
+    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
+    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
 
 
 def check_device(device: str) -> torch.device:
@@ -89,7 +89,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
-        Rows a step. "auto" is the power of two just below n / 16, at least 32 and at most 256, where
+        Rows a step. "auto" is the power of two just below n / 8, at least 32 and at most 256, where
         n counts the distinct training rows.
     learning_rate_init : float, default=0.01
         Highest learning rate of the schedule.

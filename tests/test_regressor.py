@@ -396,7 +396,7 @@ def test_an_ensemble_sees_every_row():
 
 
 @pytest.mark.parametrize(
-    ("n", "expected"), [(2, 32), (600, 32), (1023, 32), (1024, 64), (5000, 256), (10**6, 256)]
+    ("n", "expected"), [(2, 32), (511, 32), (512, 64), (1023, 64), (2048, 256), (10**6, 256)]
 )
 def test_the_automatic_batch_size_depends_on_the_rows_alone(n, expected):
     assert auto_batch_size(n) == expected
