@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from _peers import as_script, heading, machine, progress, table
 from density import DataSet, read_data
+from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_diabetes
 
 from sklearn_mdn import MDNRegressor, _fitting, _training
@@ -72,12 +73,13 @@ def inner_rows(dataset: DataSet, split: int, limit: int) -> tuple[np.ndarray, np
     return order[n_judged:], order[:n_judged]
 
 
-def judge(change: dict, dataset: DataSet, split: int, options) -> tuple[float, float, float]:
+def judge(change: str, dataset: DataSet, split: int, options) -> tuple[float, float, float]:
     """Mean log-likelihood of a single network and of the ensemble, and the seconds of the fit."""
-    parameters = {name: value for name, value in change.items() if name != "constants"}
+    changed = CHANGES[change]
+    parameters = {name: value for name, value in changed.items() if name != "constants"}
     fit, judged = inner_rows(dataset, split, options.rows)
     model = MDNRegressor(n_estimators=options.members, random_state=split, **parameters)
-    with constants(change.get("constants", {})):
+    with constants(changed.get("constants", {})):
         start = time.perf_counter()
         model.fit(dataset.X[fit], dataset.y[fit])
         seconds = time.perf_counter() - start
@@ -116,6 +118,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--changes", nargs="+", metavar="CHANGE", choices=list(CHANGES))
     parser.add_argument("--splits", type=int, default=3, help="the first so many splits (default: 3)")
     parser.add_argument("--members", type=int, default=5, help="networks in an ensemble (default: 5)")
+    parser.add_argument("--jobs", type=int, default=1, help="fits at a time, a thread each (default: 1)")
     parser.add_argument("--rows", type=int, default=3000, help="training rows at most (default: 3000)")
     return parser
 
@@ -124,14 +127,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     data = [*read_data(options.folder, options.data), diabetes(options.splits)]
     chosen = dict.fromkeys(["defaults", *(options.changes or CHANGES)])
-    results: dict[str, dict[str, list]] = {}
-    with progress(len(chosen) * len(data) * options.splits) as advance:
-        for change in chosen:
-            results[change] = {dataset.name: [] for dataset in data}
-            for dataset in data:
-                for split in range(options.splits):
-                    results[change][dataset.name].append(judge(CHANGES[change], dataset, split, options))
-                    advance(f"{change}, {dataset.name}")
+    runs = [
+        (change, dataset, split) for change in chosen for dataset in data for split in range(options.splits)
+    ]
+    results: dict[str, dict[str, list]] = {
+        change: {dataset.name: [] for dataset in data} for change in chosen
+    }
+    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
+        workers = Parallel(n_jobs=options.jobs, return_as="generator")
+        judged = workers(delayed(judge)(*run, options) for run in runs)
+        for (change, dataset, _), values in zip(runs, judged, strict=True):
+            results[change][dataset.name].append(values)
+            advance(f"{change}, {dataset.name}")
     names = [dataset.name for dataset in data]
     for column, title in enumerate(["Single networks", f"Ensembles of {options.members}", "Seconds"]):
         print(heading(f"{title}: the defaults, and what a change adds (log-likelihood, or seconds)"))

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import _methods  # noqa: E402
 import _peers  # noqa: E402
+import ablation  # noqa: E402
 import density  # noqa: E402
 import training  # noqa: E402
 
@@ -243,6 +244,25 @@ def test_scaling_for_a_method_that_does_not_is_undone(several):
         assert values.std(axis=0) == pytest.approx(1.0)
     assert prediction["means"][0, 0] == pytest.approx(y.mean(axis=0))
     assert prediction["covariances"][0, 0] == pytest.approx(np.cov(y.T, ddof=0))
+
+
+def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypatch, capsys):
+    quick = {"max_iter": 2}
+    average = {(ablation._training, "AVERAGING"): 0.0}
+    changes = {"defaults": quick, "no change": quick, "a constant": quick | {"constants": average}}
+    monkeypatch.setattr(ablation, "CHANGES", changes)
+    dataset = density.DataSet.read(folder / "one.npz")
+    fit, judged = ablation.inner_rows(dataset, 1, limit=3000)
+    assert set(fit) | set(judged) == set(range(40)) - set(dataset.test_index[1])
+    assert not set(fit) & set(judged)
+    before = ablation._training.AVERAGING
+    assert ablation.main([str(folder), "--data", "one", "--splits", "2", "--members", "1"]) == 0
+    assert ablation._training.AVERAGING == before
+    singles = capsys.readouterr().out.split("**")[2]
+    rows = table_rows(singles)
+    assert float(rows["defaults"][0]) < 0
+    assert rows["no change"] == ["+0.000 ± 0.000"] * 2
+    assert "+0.000 ± 0.000" not in rows["a constant"]
 
 
 def test_tables_are_simple_restructuredtext():
