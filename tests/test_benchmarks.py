@@ -257,7 +257,7 @@ def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypat
     assert not set(fit) & set(judged)
     before = ablation._training.AVERAGING
     assert ablation.main([str(folder), "--data", "one", "--splits", "2", "--members", "1"]) == 0
-    assert ablation._training.AVERAGING == before
+    assert before == ablation._training.AVERAGING
     singles = capsys.readouterr().out.split("**")[2]
     rows = table_rows(singles)
     assert float(rows["defaults"][0]) < 0
