@@ -118,6 +118,7 @@ class MixtureHead:
         return Mixture(logits, means, self._scale(raw.unflatten(-1, self._scale_shape)))
 
     def _scale(self, raw: Tensor) -> Scale:
+        raw = raw.contiguous()  # softplus of a slice takes four times as long
         if self.covariance_type in ("spherical", "diag") or self.n_targets == 1:
             variances = functional.softplus(raw).square() + self.reg_covar
             return DiagonalScale(variances.sqrt(), self.n_targets)
