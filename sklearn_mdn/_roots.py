@@ -56,9 +56,7 @@ def solve_bracketed(
     root, size = start, start
     for _ in range(rounds):
         value, step = function(root, *parameters)
-        lower, upper = narrowed(root, value, lower, upper)
-        target = root + step
-        inside = (target >= lower) & (target <= upper) & ((step != 0) | (value == 0))
+        lower, upper, target, inside = proposed(root, value, step, lower, upper)
         root = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
         size = step.abs()
     small = size <= torch.maximum(tolerance, 2 * EPS * root.abs())
@@ -70,10 +68,15 @@ def solve_bracketed(
     return root
 
 
-def narrowed(x: Tensor, value: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    """The brackets once the values at x are known."""
+def proposed(
+    x: Tensor, value: Tensor, step: Tensor, lower: Tensor, upper: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The brackets once the values at x are known, where the steps lead, and which of them may be taken."""
     below = value < 0
-    return torch.where(below, x, lower), torch.where(below, upper, x)
+    lower, upper = torch.where(below, x, lower), torch.where(below, upper, x)
+    target = x + step
+    moves = (step != 0) | (value == 0)
+    return lower, upper, target, (target >= lower) & (target <= upper) & moves
 
 
 def solve_guarded(
@@ -90,9 +93,7 @@ def solve_guarded(
     open_ = torch.ones_like(index, dtype=torch.bool)
     for _ in range(MAX_ITERATIONS):
         value, step = function(x, *parameters)
-        lower, upper = narrowed(x, value, lower, upper)
-        target = x + step
-        inside = (target >= lower) & (target <= upper) & ((step != 0) | (value == 0))
+        lower, upper, target, inside = proposed(x, value, step, lower, upper)
         inside &= step.abs() <= 0.5 * before_last
         target = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
         target = torch.where(open_ & (value != 0), target, x)
