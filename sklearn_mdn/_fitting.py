@@ -6,6 +6,7 @@ components train as one stack; a single fit is a stack made of one plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -18,12 +19,16 @@ from torch import Tensor
 from sklearn_mdn._data import Member, Rows
 from sklearn_mdn._mixture import Mixture
 from sklearn_mdn._network import StackedMLP
-from sklearn_mdn._training import History, MemberSettings, TrainingState, train
+from sklearn_mdn._training import VALIDATION_BLOCK, History, MemberSettings, TrainingState, train
 
 # A fold that held out fewer rows than this would stop training on noise; few rows are cut into fewer folds,
 # but not into fewer than this.
 MIN_VALIDATION_ROWS = 10
 MIN_FOLDS = 4
+
+# So many members of an ensemble hold out the same fold. Two, because the rows that two networks have not seen
+# tell how good networks are together, and because the ensemble is to learn from as many rows as it can.
+MEMBERS_PER_FOLD = 2
 
 # Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
 # stays a lower bound of the variances.
@@ -160,6 +165,11 @@ def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
     return [np.sort(fold) for fold in np.array_split(order, n_folds)]
 
 
+def members_folds(folds: list[np.ndarray], n_members: int) -> list[np.ndarray]:
+    """The fold that each member holds out: it depends on the member's number alone."""
+    return [folds[i // MEMBERS_PER_FOLD % len(folds)] for i in range(n_members)]
+
+
 def member_generator(seed: int, member: int) -> torch.Generator:
     """The random stream of a member: it depends on (seed, member) alone, and lives on the CPU."""
     (state,) = np.random.SeedSequence([seed, member]).generate_state(1, np.uint64)
@@ -281,6 +291,41 @@ def train_plans(
     params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])
     state = train(objective, params.to(device=device, dtype=dtype), rows, members, settings, on_epoch)
     return _separate(plans, widest, state)
+
+
+@torch.no_grad()
+def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> np.ndarray:
+    """Factors on the members' standard deviations, (E,), for the mixture of them all.
+
+    Networks that disagree widen their mixture by that already, so that factors which are best for each
+    network alone are too large for it. All members go down the same number of places in CALIBRATIONS:
+    the number that is best for rows held out by m > 1 members, under the mixture of these. That of all M
+    would be better still, to second order by Var(p) / E(p)^2 (1/m - 1/M) / 2 on average over the densities
+    p that members give to a row (Nowozin 2018, "Debiasing evidence approximations", proposition 1).
+    """
+    rows, n_members = plan.data.rows, len(plan.validation)
+    places = torch.tensor([CALIBRATIONS.index(history.calibration) for history in trained.histories])
+    lowered = (places - torch.arange(len(CALIBRATIONS)).unsqueeze(1)).clamp(min=0)
+    objective, score = MixtureLikelihood(plan.network), np.zeros(len(CALIBRATIONS))
+    sharing: dict[bytes, list[int]] = {}
+    for i, fold in enumerate(plan.validation):
+        sharing.setdefault(fold.tobytes(), []).append(i)
+    for members in sharing.values():
+        m, fold = len(members), plan.validation[members[0]]
+        params = trained.params[members].double().to(device)
+        for part in (
+            np.array_split(fold, -(-len(fold) * m // VALIDATION_BLOCK)) if m > 1 and len(fold) else []
+        ):
+            x, y = (
+                torch.from_numpy(values[part]).to(device).expand(m, -1, -1) for values in (rows.x, rows.y)
+            )
+            log_density = objective.calibrated(params, x, y).cpu()[lowered[:, members], torch.arange(m)]
+            pooled = log_density.logsumexp(1) - math.log(m)
+            variance = (log_density - pooled.unsqueeze(1)).exp().var(1)
+            gain = 0.5 * (1.0 / m - 1.0 / n_members) * variance
+            score += (pooled + gain).numpy() @ rows.weight[part]
+    best = np.argmax(np.nan_to_num(score, nan=-np.inf))
+    return np.array(CALIBRATIONS)[lowered[best].numpy()]
 
 
 def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:

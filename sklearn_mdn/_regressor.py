@@ -27,8 +27,10 @@ from sklearn_mdn._fitting import (
     TrainingSet,
     canonical_rows,
     component_centers,
+    ensemble_calibration,
     held_out_folds,
     member_generator,
+    members_folds,
     predict_mixture,
     train_plans,
 )
@@ -42,6 +44,11 @@ INITIAL_SPREAD = 0.5
 def auto_batch_size(n_rows: int) -> int:
     """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
     return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
+
+
+def auto_max_iter(n_rows: int) -> int:
+    """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
+    return min(600, max(50, 10**7 // n_rows))
 
 
 def check_device(device: str) -> torch.device:
@@ -77,7 +84,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         for each component, one for all components of a member, or one variance a component (of the
         standardised targets). All of them depend on x.
     n_estimators : int, default=1
-        Networks in the ensemble. Each holds out another fold for early stopping.
+        Networks in the ensemble. Every two of them hold out another fold for early stopping.
     hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Units of the hidden layers. An int is one layer; empty is for densities whose parameters are linear
         in x.
@@ -93,8 +100,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         n counts the distinct training rows.
     learning_rate_init : float, default=0.01
         Highest learning rate of the schedule.
-    max_iter : int, default=600
-        Epochs at most, which is also the length of the learning-rate schedule.
+    max_iter : int or "auto", default="auto"
+        Epochs at most, which is also the length of the learning-rate schedule. "auto" is 600 for up to
+        16,666 distinct training rows, 10,000,000 / n for more of them, and at least 50.
     tol : float or None, default=None
         Improvement of the watched log-likelihood that counts. None counts any and takes reaching
         ``max_iter`` as planned; with a number, a network that gets there gives a ConvergenceWarning.
@@ -143,6 +151,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         The same of the target.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
+        Those of an ensemble are smaller by as much as is best for the mixture of the networks.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -152,7 +161,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     validation_scores_ : list of n_estimators ndarray
         Held-out log-likelihood after each epoch, in the target's units; empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
-        Highest held-out log-likelihood, that of the stored weights; NaN without held-out rows.
+        Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
+        network alone; NaN without held-out rows.
     n_skipped_steps_ : ndarray of shape (n_estimators,)
         Steps left out because the loss or its gradient was not finite.
     n_outputs_ : int
@@ -196,7 +206,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "early_stopping": ["boolean"],
@@ -224,7 +234,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         alpha=1e-4,
         batch_size="auto",
         learning_rate_init=0.01,
-        max_iter=600,
+        max_iter="auto",
         tol=None,
         n_iter_no_change=100,
         early_stopping=True,
@@ -401,7 +411,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             folds = [np.arange(data.n_train, len(data.rows))]
         elif self.early_stopping:
             folds = held_out_folds(data.n_train, self.validation_fraction, seed)
-        validation = [folds[i % len(folds)] if folds else everything[:0] for i in range(self.n_estimators)]
+        validation = members_folds(folds or [everything[:0]], self.n_estimators)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
         params = torch.stack(
@@ -418,15 +428,15 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             train=[np.setdiff1d(everything, fold, assume_unique=True) for fold in validation],
             validation=validation,
             generators=generators,
-            settings=self._settings(),
+            settings=self._settings(data.n_train),
             batch_size=auto_batch_size(data.n_train) if self.batch_size == "auto" else self.batch_size,
             params=params,
             seed=seed,
         )
 
-    def _settings(self) -> MemberSettings:
+    def _settings(self, n_rows: int) -> MemberSettings:
         return MemberSettings(
-            max_iter=self.max_iter,
+            max_iter=auto_max_iter(n_rows) if self.max_iter == "auto" else self.max_iter,
             learning_rate=self.learning_rate_init,
             alpha=self.alpha,
             dropout=self.dropout,
@@ -451,7 +461,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             "X_scale_": data.standardization.x_scale,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
-            "calibration_": np.array([history.calibration for history in histories]),
+            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
             "loss_curve_": [np.array(history.loss) + jacobian for history in histories],
@@ -483,10 +493,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         for name, value in self._fitted_attributes(plan, trained).items():
             setattr(self, name, value)
         # One that a callback stopped did not reach the end.
-        unfinished = sum(not h.stopped and len(h.loss) == self.max_iter for h in trained.histories)
+        max_iter = plan.settings.max_iter
+        unfinished = sum(not h.stopped and len(h.loss) == max_iter for h in trained.histories)
         if self.tol is not None and unfinished:
             warnings.warn(
-                f"{unfinished} of {self.n_estimators} networks reached max_iter={self.max_iter} epochs "
+                f"{unfinished} of {self.n_estimators} networks reached max_iter={max_iter} epochs "
                 f"while still improving by more than tol={self.tol}.",
                 ConvergenceWarning,
                 stacklevel=4,
@@ -587,7 +598,7 @@ class _Progress:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self.estimator, self.plan = estimator, plan
         self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self.fit_task = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self.fit_task = estimator._init_callback_context(max_subtasks=plan.settings.max_iter)
         self.fit_task.call_on_fit_task_begin(**self.arguments)
         self._begin_epoch()
 
@@ -606,7 +617,7 @@ class _Progress:
             **self.arguments, reconstruction_attributes=reconstruction_attributes
         )
         self._print(epoch, state.histories)
-        finished = epoch == self.estimator.max_iter or all(history.stopped for history in state.histories)
+        finished = epoch == self.plan.settings.max_iter or all(history.stopped for history in state.histories)
         if not (stop or finished):
             self._begin_epoch()
         return stop
@@ -617,7 +628,7 @@ class _Progress:
 
     def _print(self, epoch: int, histories: list[History]) -> None:
         """Mean loss, and mean held-out log-likelihood where there is one, in original units."""
-        verbose, max_iter = self.estimator.verbose, self.estimator.max_iter
+        verbose, max_iter = self.estimator.verbose, self.plan.settings.max_iter
         interval = 1 if verbose > 1 else max(1, max_iter // 20)
         if not verbose or (epoch % interval and epoch != max_iter):
             return

@@ -220,7 +220,7 @@ DEVICE = "device must name a device that this PyTorch can use, .* got"
         ("batch_size", 0, r"a str among {'auto'} or an int in the range \[1, inf\). Got 0"),
         ("learning_rate_init", 0.0, r"a float in the range \(0.0, inf\). Got 0.0"),
         ("learning_rate_init", np.nan, r"a float in the range \(0.0, inf\). Got nan"),
-        ("max_iter", 0, r"an int in the range \[1, inf\). Got 0"),
+        ("max_iter", 0, r"a str among {'auto'} or an int in the range \[1, inf\). Got 0"),
         ("tol", -1e-4, r"a float in the range \[0.0, inf\) or None. Got -0.0001"),
         ("n_iter_no_change", 0, r"an int in the range \[1, inf\) or None. Got 0"),
         ("early_stopping", "yes", "an instance of 'bool'.* Got 'yes'"),

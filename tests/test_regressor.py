@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting
-from sklearn_mdn._fitting import canonical_rows, held_out_folds
-from sklearn_mdn._regressor import auto_batch_size
+from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting, _regressor
+from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, held_out_folds
+from sklearn_mdn._regressor import auto_batch_size, auto_max_iter
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 EXACT = QUICK | {"dtype": "float64"}
@@ -349,17 +350,70 @@ def test_increasing_affine_maps_of_the_inputs_change_nothing(slope, offset):
 # Held-out rows.
 
 
+def own_calibration(model, i, X, y, weight=None):
+    """Highest log-likelihood of rows under one network of an ensemble over the factors, and that factor."""
+    alone, scores = member_of(model, i), []
+    for factor in CALIBRATIONS:
+        alone.calibration_ = np.array([factor])
+        scores.append(alone.score(X, y, weight))
+    return max(scores), CALIBRATIONS[int(np.argmax(scores))]
+
+
 def test_the_internal_split_is_the_members_fold():
     X, y = problem(200)
-    model = MDNRegressor(**EXACT, n_estimators=3).fit(X, y)
+    model = MDNRegressor(**EXACT, n_estimators=5).fit(X, y)
     table = canonical_rows(X, y[:, None], None)
     folds = held_out_folds(200, 0.1, model._seed)
     assert sorted(np.concatenate(folds)) == list(range(200))
     assert [len(fold) for fold in folds] == [20] * 10
-    for i in range(3):
-        held_out = member_of(model, i).score(table.x[folds[i]], table.y[folds[i], 0])
+    for i, fold in enumerate([folds[0], folds[0], folds[1], folds[1], folds[2]]):
+        held_out, _ = own_calibration(model, i, table.x[fold], table.y[fold, 0])
         assert model.best_validation_score_[i] == pytest.approx(held_out, rel=1e-9)
         assert held_out >= model.validation_scores_[i].max() - 1e-12
+
+
+@pytest.mark.parametrize("n_outputs", [None, 2])
+@pytest.mark.parametrize(
+    ("sharing", "watched"),
+    [([[0]], False), ([[0, 1]], False), ([[0, 1], [2, 3], [4]], False), ([[0, 1, 2]], True)],
+)
+def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watched, n_outputs):
+    """All are lowered together, as far as is best for the rows that several networks have not seen."""
+
+    def noise_free(n, seed):
+        X, _ = problem(n, seed=seed)
+        y = np.column_stack([np.sin(2 * X[:, 0]) + X[:, 1], X[:, 1] * X[:, 0]])
+        return X, y if n_outputs else y[:, 0]
+
+    X, y = noise_free(100, 0)
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, 100)
+    M = sum(len(members) for members in sharing)
+    model = MDNRegressor(hidden_layer_sizes=32, max_iter=120, n_estimators=M, random_state=4)
+    if watched:
+        x, target = noise_free(60, 5)
+        model.fit(X, y, weight, X_val=x, y_val=target)
+        folds, weight = [np.arange(60)], np.ones(60)
+    else:
+        model.fit(X, y, weight)
+        table = canonical_rows(X, y.reshape(100, -1), weight)
+        x, target, weight = table.x, table.y.reshape(y.shape), table.weight
+        folds = held_out_folds(100, 0.1, model._seed)
+    held_out = [(x[fold], target[fold], weight[fold]) for fold in folds]
+    own = [own_calibration(model, i, *held_out[j])[1] for j, members in enumerate(sharing) for i in members]
+    places, totals = np.searchsorted(CALIBRATIONS, own), []
+    for down in range(len(CALIBRATIONS)):
+        lowered, total = copy.copy(model), 0.0
+        lowered.calibration_ = np.array(CALIBRATIONS)[np.maximum(places - down, 0)]
+        for (x_held, y_held, w), members in zip(held_out, sharing, strict=False):
+            p = np.exp([member_of(lowered, i).score_samples(x_held, y_held) for i in members])
+            m, mean = len(members), p.mean(axis=0)
+            if m > 1:
+                total += w @ (np.log(mean) + (1 / m - 1 / M) / 2 * p.var(axis=0, ddof=1) / mean**2)
+        totals.append(total)
+    np.testing.assert_array_equal(
+        model.calibration_, np.array(CALIBRATIONS)[np.maximum(places - np.argmax(totals), 0)]
+    )
+    assert (len(set(totals)) > 1) == (M > 1)  # an ensemble had something to choose from
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -400,6 +454,23 @@ def test_an_ensemble_sees_every_row():
 )
 def test_the_automatic_batch_size_depends_on_the_rows_alone(n, expected):
     assert auto_batch_size(n) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(1, 600), (16_666, 600), (20_000, 500), (45_000, 222), (200_000, 50), (10**8, 50)]
+)
+def test_many_rows_are_passed_over_fewer_times(n, expected):
+    assert auto_max_iter(n) == expected
+
+
+@pytest.mark.parametrize("tol", [None, 1e-9])
+def test_the_automatic_number_of_epochs_is_the_end(monkeypatch, tol):
+    X, y = problem()
+    monkeypatch.setattr(_regressor, "auto_max_iter", lambda n_rows: n_rows // 24)
+    settings = QUICK | {"max_iter": "auto", "n_iter_no_change": None, "tol": tol}
+    expected = nullcontext() if tol is None else pytest.warns(ConvergenceWarning, match="max_iter=5 epochs")
+    with expected:
+        assert MDNRegressor(**settings).fit(X, y).n_iter_.tolist() == [5]
 
 
 def test_the_batch_size_is_stored():
