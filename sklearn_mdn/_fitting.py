@@ -6,13 +6,13 @@ components train as one stack; a single fit is a stack made of one plan.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
@@ -293,19 +293,39 @@ def train_plans(
     return _separate(plans, widest, state)
 
 
+def lowered(calibration: np.ndarray, places: int) -> np.ndarray:
+    """The factors so many places further down in CALIBRATIONS, which ends at 1."""
+    return np.array(CALIBRATIONS)[np.maximum(np.searchsorted(CALIBRATIONS, calibration) - places, 0)]
+
+
+def larger_pool(log_density: np.ndarray, weight: np.ndarray, growth: float) -> np.ndarray:
+    """What to expect of log(sum_m w_m p_m), with log p (..., M, n), in a pool ``growth`` times as large.
+
+    To second order the logarithm of a mean of densities lies below that of their expectation by half their
+    squared coefficient of variation times sum_m w_m^2, which is 1 / M for equal weights, so that more
+    networks of the same kind gain what they take off this (Nowozin 2018, "Debiasing evidence
+    approximations", proposition 1).
+    """
+    pooled = logsumexp(log_density, axis=-2, b=weight[:, np.newaxis])
+    square = weight @ weight
+    if square == 1.0:  # nothing is known of how networks differ
+        return pooled
+    deviation = np.expm1(log_density - pooled[..., np.newaxis, :])
+    variance = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
+    return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
+
+
 @torch.no_grad()
 def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> np.ndarray:
     """Factors on the members' standard deviations, (E,), for the mixture of them all.
 
     Networks that disagree widen their mixture by that already, so that factors which are best for each
     network alone are too large for it. All members go down the same number of places in CALIBRATIONS:
-    the number that is best for rows held out by m > 1 members, under the mixture of these. That of all M
-    would be better still, to second order by Var(p) / E(p)^2 (1/m - 1/M) / 2 on average over the densities
-    p that members give to a row (Nowozin 2018, "Debiasing evidence approximations", proposition 1).
+    the number that is best for rows which several of them have held out.
     """
     rows, n_members = plan.data.rows, len(plan.validation)
-    places = torch.tensor([CALIBRATIONS.index(history.calibration) for history in trained.histories])
-    lowered = (places - torch.arange(len(CALIBRATIONS)).unsqueeze(1)).clamp(min=0)
+    own = np.array([history.calibration for history in trained.histories])
+    places = np.searchsorted(CALIBRATIONS, [lowered(own, i) for i in range(len(CALIBRATIONS))])
     objective, score = MixtureLikelihood(plan.network), np.zeros(len(CALIBRATIONS))
     sharing: dict[bytes, list[int]] = {}
     for i, fold in enumerate(plan.validation):
@@ -319,13 +339,9 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             x, y = (
                 torch.from_numpy(values[part]).to(device).expand(m, -1, -1) for values in (rows.x, rows.y)
             )
-            log_density = objective.calibrated(params, x, y).cpu()[lowered[:, members], torch.arange(m)]
-            pooled = log_density.logsumexp(1) - math.log(m)
-            variance = (log_density - pooled.unsqueeze(1)).exp().var(1)
-            gain = 0.5 * (1.0 / m - 1.0 / n_members) * variance
-            score += (pooled + gain).numpy() @ rows.weight[part]
-    best = np.argmax(np.nan_to_num(score, nan=-np.inf))
-    return np.array(CALIBRATIONS)[lowered[best].numpy()]
+            log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
+            score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
+    return lowered(own, int(np.argmax(np.nan_to_num(score, nan=-np.inf))))
 
 
 def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:

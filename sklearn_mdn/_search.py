@@ -29,7 +29,18 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, validate_data
 
-from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
+from sklearn_mdn._distribution import MixtureDistribution
+from sklearn_mdn._fitting import (
+    CALIBRATIONS,
+    Plan,
+    Trained,
+    TrainingSet,
+    larger_pool,
+    lowered,
+    plan_bytes,
+    stack_key,
+    train_plans,
+)
 from sklearn_mdn._pool import DensityPool, stacking_weights
 from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._unwrap import predict_distribution
@@ -165,6 +176,46 @@ def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[T
     return stacks
 
 
+def _out_of_fold(task: Task, X, y) -> tuple[MixtureDistribution, np.ndarray]:
+    """The density that a fitted candidate gives to the rows it has not seen, and their targets."""
+    X_test, y_test = _safe_split(task.estimator, X, y, task.test)
+    return predict_distribution(task.estimator, X_test), np.asarray(y_test, dtype=np.float64)
+
+
+def _calibrate_together(tasks: list[Task], candidate_weight, X, y, row_weight) -> None:
+    """Lower the factors on the networks' standard deviations as is best for the pool of all folds.
+
+    As within an ensemble (see ``ensemble_calibration``): of all folds' networks, those of one have not seen
+    its rows.
+    """
+    networks = [_network_of(task.estimator) for task in tasks]
+    own = [network.calibration_ for network in networks]
+    folds: dict[int, list[Task]] = {}
+    for task in tasks:
+        folds.setdefault(task.split, []).append(task)
+
+    def lower_all(places: int) -> None:
+        for network, calibration in zip(networks, own, strict=True):
+            network.calibration_ = lowered(calibration, places)
+
+    def score(places: int) -> float:
+        lower_all(places)
+        total = 0.0
+        for fold in folds.values():
+            log_density, weight = [], []
+            for task in fold:
+                density, y_test = _out_of_fold(task, X, y)
+                members = density.members()
+                log_density += [member.logpdf(y_test) for member in members]
+                weight += [candidate_weight[task.candidate] / len(members)] * len(members)
+            expected = larger_pool(np.stack(log_density), np.array(weight), len(folds))
+            total += expected @ row_weight[fold[0].test]
+        return total
+
+    scores = [score(places) for places in range(len(CALIBRATIONS))]
+    lower_all(int(np.argmax(np.nan_to_num(scores, nan=-np.inf))))
+
+
 class MDNSearchCV(BaseSearchCV):
     """Search over parameters of an MDNRegressor with cross-validation, all networks trained as stacks.
 
@@ -194,7 +245,8 @@ class MDNSearchCV(BaseSearchCV):
     refit : bool, str, callable or "stacking", default=True
         As in GridSearchCV. "stacking" refits nothing: it keeps all fold networks and gives each candidate
         the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
-        ``scoring`` says. ``best_estimator_`` is then a :class:`DensityPool`.
+        ``scoring`` says, and lowers the networks' ``calibration_`` together as is best for those densities.
+        ``best_estimator_`` is then a :class:`DensityPool`.
     cv : int, cross-validation generator or iterable, default=None
         As in GridSearchCV; None is 5-fold.
     verbose : int, default=0
@@ -514,15 +566,15 @@ class MDNSearchCV(BaseSearchCV):
         held_out = [task.test for task in tasks if task.candidate == usable[0]]
         for task in tasks:
             if task.candidate not in failed:
-                X_test, y_test = _safe_split(task.estimator, X, y, task.test)
-                density = predict_distribution(task.estimator, X_test)
-                log_densities[task.candidate].append(density.logpdf(np.asarray(y_test, dtype=np.float64)))
+                density, y_test = _out_of_fold(task, X, y)
+                log_densities[task.candidate].append(density.logpdf(y_test))
         rows = np.concatenate([np.arange(len(y))[test] for test in held_out])
         times = np.bincount(rows, minlength=len(y))
         table = np.column_stack([np.concatenate(log_densities[i]) for i in usable])
         self.stacking_weights_ = np.zeros(n_candidates)
         self.stacking_weights_[usable] = stacking_weights(table, row_weight[rows] / times[rows])
         kept = [task for task in tasks if self.stacking_weights_[task.candidate] > 0.0]
+        _calibrate_together(kept, self.stacking_weights_, X, y, row_weight / np.maximum(times, 1))
         weights = [self.stacking_weights_[task.candidate] / self.n_splits_ for task in kept]
         return DensityPool.from_fitted([task.estimator for task in kept], weights=weights)
 

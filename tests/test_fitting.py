@@ -12,6 +12,8 @@ from sklearn_mdn._fitting import (
     canonical_rows,
     component_centers,
     held_out_folds,
+    larger_pool,
+    lowered,
     member_generator,
     plan_bytes,
 )
@@ -141,3 +143,30 @@ def test_the_bound_on_a_stack_follows_the_network(data):
     plan = model._build(model._validate(*data))
     assert plan_bytes(plan, "float32") == 3 * sizes[0]
     assert plan_bytes(plan, "float64") == 6 * sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "places", "expected"), [([1.0, 4.0], 1, [1.0, 3.0]), ([1.35], 9, [1.0])]
+)
+def test_factors_are_lowered_along_the_table(calibration, places, expected):
+    assert lowered(np.array(calibration), places).tolist() == expected
+    assert lowered(np.array(calibration), 0).tolist() == calibration
+
+
+@pytest.mark.parametrize(("m", "size"), [(2, 10), (3, 12), (2, 2)])
+def test_a_small_pool_tells_of_a_larger_one(m, size):
+    """Of densities that differ by a tenth: log(mean of m), corrected, has the mean of log(mean of M)."""
+    p = np.random.default_rng(0).gamma(100.0, 0.01, size=(size, 200_000))
+    expected = np.log(p.mean(axis=0)).mean()
+    log_density = np.log(p[:m])
+    found = larger_pool(log_density, np.full(m, 1.0 / m), size / m).mean()
+    plain = larger_pool(log_density, np.full(m, 1.0 / m), 1.0).mean()
+    assert plain == pytest.approx(np.log(p[:m].mean(axis=0)).mean(), rel=1e-12)
+    assert found == pytest.approx(expected, abs=4e-4)
+    if size > m:
+        assert expected - plain > 8e-4
+
+
+def test_a_pool_of_one_tells_only_of_itself():
+    log_density = np.array([[-1.0, -2.0]])
+    assert larger_pool(log_density, np.ones(1), 10.0).tolist() == [-1.0, -2.0]

@@ -27,7 +27,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, _search
+from sklearn_mdn._fitting import CALIBRATIONS, lowered
 from sklearn_mdn._pool import stacking_weights
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
@@ -322,6 +323,41 @@ class TestStacking:
         columns = np.column_stack(columns)
         np.testing.assert_allclose(weights, stacking_weights(columns, weight), atol=1e-6)
         assert np.abs(weights - stacking_weights(columns, np.ones(len(y)))).max() > 1e-3
+
+    @pytest.mark.parametrize("seed", [1, 3])
+    def test_the_factors_of_the_pool_are_those_best_for_its_mixture(self, seed, monkeypatch):
+        """All networks are lowered together, as far as is best for the rows that a fold's have not seen."""
+        X = np.random.default_rng(0).uniform(-2, 2, (60, 2))
+        y = np.sin(3 * X[:, 0]) * X[:, 1]
+        weight = np.random.default_rng(1).uniform(0.5, 2.0, 60)
+        network = MDNRegressor(hidden_layer_sizes=32, max_iter=120, n_estimators=2, random_state=seed)
+        search = MDNSearchCV(network, {"dropout": [0.0, 0.02]}, cv=KFold(3), refit="stacking")
+        found = search.fit(X, y, sample_weight=weight).best_estimator_
+        with monkeypatch.context() as patch:
+            patch.setattr(_search, "_calibrate_together", lambda *arguments: None)
+            alone = clone(search).fit(X, y, sample_weight=weight).best_estimator_
+        np.testing.assert_array_equal(alone.weights_, found.weights_)
+        own, totals = [estimator.calibration_ for estimator in alone.estimators_], []
+        for down in range(len(CALIBRATIONS)):
+            for estimator, factors in zip(alone.estimators_, own, strict=True):
+                estimator.calibration_ = lowered(factors, down)
+            total = 0.0
+            for fold, (_, test) in enumerate(KFold(3).split(X)):
+                members = [
+                    (share / 2 * 3, np.exp(member.logpdf(y[test])))
+                    for share, estimator in zip(
+                        alone.weights_[fold::3], alone.estimators_[fold::3], strict=True
+                    )
+                    for member in estimator.predict_distribution(X[test]).members()
+                ]
+                shares, p = map(np.array, zip(*members, strict=True))
+                mean, square = shares @ p, shares @ shares
+                spread = shares @ (p - mean) ** 2 / (1 - square) / mean**2
+                total += weight[test] @ (np.log(mean) + spread / 2 * (square - square / 3))
+            totals.append(total)
+        for estimator, factors in zip(found.estimators_, own, strict=True):
+            np.testing.assert_array_equal(estimator.calibration_, lowered(factors, int(np.argmax(totals))))
+        assert len(set(totals)) > 1  # there was something to choose from
 
     def test_several_scorers(self, data):
         search = MDNSearchCV(
