@@ -19,7 +19,13 @@ from density import DataSet, read_data
 from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_diabetes
 
-from sklearn_mdn import MDNRegressor, _fitting, _training
+from sklearn_mdn import MDNRegressor, _fitting, _regressor, _training
+
+
+def own_factors(plan, trained, device) -> np.ndarray:
+    """What stands in for ``ensemble_calibration`` where each member keeps the factor that suits it alone."""
+    return np.array([history.calibration for history in trained.histories])
+
 
 # One change each, by parameter of MDNRegressor or, where there is none, by the constant that holds it.
 CHANGES = {
@@ -27,6 +33,8 @@ CHANGES = {
     "numerical_embedding=None": {"numerical_embedding": None},
     "no average of the weights": {"constants": {(_training, "AVERAGING"): 0.0}},
     "no factor on the deviations": {"constants": {(_fitting, "CALIBRATIONS"): (1.0,)}},
+    "every member's own factor": {"constants": {(_regressor, "ensemble_calibration"): own_factors}},
+    "every member another fold": {"constants": {(_fitting, "MEMBERS_PER_FOLD"): 1}},
     "activation='relu'": {"activation": "relu"},
     "n_components=1": {"n_components": 1},
     "n_components=3": {"n_components": 3},
@@ -80,12 +88,22 @@ def judge(change: str, dataset: DataSet, split: int, options) -> tuple[float, fl
     fit, judged = inner_rows(dataset, split, options.rows)
     model = MDNRegressor(n_estimators=options.members, random_state=split, **parameters)
     with constants(changed.get("constants", {})):
-        start = time.perf_counter()
-        model.fit(dataset.X[fit], dataset.y[fit])
-        seconds = time.perf_counter() - start
-    density = model.predict_distribution(dataset.X[judged])
-    singles = [member.logpdf(dataset.y[judged]).mean() for member in density.members()]
-    return float(np.mean(singles)), float(density.logpdf(dataset.y[judged]).mean()), seconds
+        choose, own = _regressor.ensemble_calibration, {}
+
+        def choose_and_record(plan, trained, device) -> np.ndarray:
+            own["factors"] = own_factors(plan, trained, device)
+            return choose(plan, trained, device)
+
+        with constants({(_regressor, "ensemble_calibration"): choose_and_record}):
+            start = time.perf_counter()
+            model.fit(dataset.X[fit], dataset.y[fit])
+            seconds = time.perf_counter() - start
+    together = model.score(dataset.X[judged], dataset.y[judged])
+    # A network that is fitted alone keeps the factor that suits it alone.
+    model.calibration_ = own["factors"]
+    members = model.predict_distribution(dataset.X[judged]).members()
+    single = np.mean([member.logpdf(dataset.y[judged]).mean() for member in members])
+    return float(single), float(together), seconds
 
 
 def diabetes(splits: int) -> DataSet:

@@ -393,6 +393,38 @@ def large_fit(n: int, d: int, epochs: int, threads: int) -> dict:
     }
 
 
+# --------------------------------------------------------------------------------------------- defaults
+
+# Rows, features, networks.
+DEFAULT_FITS = [(200, 6, 1), (10_000, 8, 1), (45_000, 9, 10)]
+
+
+def noise_free(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """A target that its row determines: no network is ever done with it, so that all epochs are run."""
+    X = np.random.default_rng(0).normal(size=(n, d))
+    return X, np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
+
+
+def part_defaults(options) -> tuple[str, dict]:
+    """Fits with the defaults to noisy data, where early stopping ends them, and to a target without noise."""
+    torch.set_num_threads(max(options.threads))
+    MDNRegressor(max_iter=1, random_state=0).fit(*noise_free(100, 3))  # what the first fit of a process loads
+    rows, runs = [], []
+    with progress(2 * len(options.default_fits)) as step:
+        for i in options.default_fits:
+            n, d, members = DEFAULT_FITS[i]
+            for name, (X, y) in {"noisy": bimodal(n, d), "noise-free": noise_free(n, d)}.items():
+                start = time.perf_counter()
+                epochs = MDNRegressor(n_estimators=members, random_state=0).fit(X, y).n_iter_.mean()
+                seconds = time.perf_counter() - start
+                rows.append([f"{n:,}", str(d), str(members), name, f"{epochs:.0f}", f"{seconds:.1f}"])
+                runs.append({"rows": n, "networks": members, "data": name, "seconds": seconds})
+                step(f"{n:,} rows, {name}")
+    header = ["rows", "features", "networks", "target", "epochs", "seconds"]
+    title = heading(f"Fits with the defaults, {count(max(options.threads), 'thread')}")
+    return f"{title}\n{table(header, rows)}", {"defaults": runs}
+
+
 def peak_mib() -> float:
     """Largest resident memory so far."""
     status = Path("/proc/self/status")
@@ -405,7 +437,13 @@ def peak_mib() -> float:
 
 # --------------------------------------------------------------------------------------------------- main
 
-PARTS = {"steps": part_steps, "libraries": part_libraries, "search": part_search, "large": part_large}
+PARTS = {
+    "steps": part_steps,
+    "libraries": part_libraries,
+    "search": part_search,
+    "large": part_large,
+    "defaults": part_defaults,
+}
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -431,6 +469,15 @@ def arguments() -> argparse.ArgumentParser:
     large = parser.add_argument_group("large")
     large.add_argument("--large-rows", type=int, default=1_000_000)
     large.add_argument("--large-epochs", nargs=2, type=int, default=[1, 3])
+    defaults = parser.add_argument_group("defaults")
+    defaults.add_argument(
+        "--default-fits",
+        nargs="+",
+        type=int,
+        choices=range(len(DEFAULT_FITS)),
+        default=range(len(DEFAULT_FITS)),
+        help=f"which of these (rows, features, networks): {DEFAULT_FITS}",
+    )
     return parser
 
 

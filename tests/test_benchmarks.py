@@ -302,7 +302,8 @@ def test_both_plain_losses_are_the_log_likelihood():
         assert float(loss(logits, means, log_scales, y)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_training_prints_every_part(tmp_path, capsys):
+def test_training_prints_every_part(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "DEFAULT_FITS", [(40, 3, 2)])
     path = tmp_path / "figures.json"
     arguments = ["--threads", "1", "--repeats", "1", "--json", str(path), "--libraries", "gp"]
     arguments += ["--rows", "40", "--batch-sizes", "32", "--members", "1", "2", "--steps", "2"]
@@ -329,6 +330,7 @@ def test_training_prints_every_part(tmp_path, capsys):
     assert [run["data"] for run in figures["libraries"]] == ["diabetes", "bimodal, n = 60"]
     assert rows["MDNSearchCV, 1 thread"]
     assert [run["epochs"] for run in figures["large"]] == [1, 2]
+    assert [(run["rows"], run["networks"]) for run in figures["defaults"]] == [(40, 2), (40, 2)]
     assert figures["large"][0]["mib_peak"] >= figures["large"][0]["mib_before"] > 0.0
 
 
