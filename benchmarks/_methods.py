@@ -22,9 +22,9 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 # The grid of "mdn-stacking": its candidates, and the estimator and folds that they are tried with.
-STACKING_GRID = {"dropout": [0.0, 0.05]}
-STACKING_ESTIMATOR = {"n_estimators": 1, "random_state": 0}
-STACKING_FOLDS = {"n_splits": 10, "shuffle": True, "random_state": 0}
+STACKING_GRID = {"n_components": [5, 10]}
+STACKING_ESTIMATOR = {"n_estimators": 2, "random_state": 0}
+STACKING_FOLDS = {"n_splits": 20, "shuffle": True, "random_state": 0}
 
 # Mid-points of equal shares, 0.05 and 0.95 among them: twice the mean pinball loss at such levels is the CRPS
 # of the distribution that puts equal probability on the quantiles.
@@ -325,7 +325,8 @@ METHODS = {
     ),
     "mdn-stacking": _ours(
         mdn_stacking,
-        f'MDNSearchCV(refit="stacking") over {STACKING_GRID}, {STACKING_FOLDS["n_splits"]} folds',
+        f'MDNSearchCV(refit="stacking") over {STACKING_GRID}, {STACKING_FOLDS["n_splits"]} folds, '
+        f"{STACKING_ESTIMATOR['n_estimators']} networks each",
     ),
     "gp": Method(
         gaussian_process,
