@@ -27,6 +27,11 @@ def own_factors(plan, trained, device) -> np.ndarray:
     return np.array([history.calibration for history in trained.histories])
 
 
+def own_folds(folds, n_members: int) -> list[np.ndarray]:
+    """What stands in for ``members_folds`` where every member holds out a fold of its own."""
+    return [folds[i % len(folds)] for i in range(n_members)]
+
+
 # One change each, by parameter of MDNRegressor or, where there is none, by the constant that holds it.
 CHANGES = {
     "defaults": {},
@@ -34,7 +39,7 @@ CHANGES = {
     "no average of the weights": {"constants": {(_training, "AVERAGING"): 0.0}},
     "no factor on the deviations": {"constants": {(_fitting, "CALIBRATIONS"): (1.0,)}},
     "every member's own factor": {"constants": {(_regressor, "ensemble_calibration"): own_factors}},
-    "every member another fold": {"constants": {(_fitting, "MEMBERS_PER_FOLD"): 1}},
+    "every member another fold": {"constants": {(_regressor, "members_folds"): own_folds}},
     "activation='relu'": {"activation": "relu"},
     "n_components=1": {"n_components": 1},
     "n_components=3": {"n_components": 3},

@@ -26,10 +26,6 @@ from sklearn_mdn._training import VALIDATION_BLOCK, History, MemberSettings, Tra
 MIN_VALIDATION_ROWS = 10
 MIN_FOLDS = 4
 
-# So many members of an ensemble hold out the same fold. Two, because the rows that two networks have not seen
-# tell how good networks are together, and because the ensemble is to learn from as many rows as it can.
-MEMBERS_PER_FOLD = 2
-
 # Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
 # stays a lower bound of the variances.
 CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
@@ -166,8 +162,12 @@ def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
 
 
 def members_folds(folds: list[np.ndarray], n_members: int) -> list[np.ndarray]:
-    """The fold that each member holds out: it depends on the member's number alone."""
-    return [folds[i // MEMBERS_PER_FOLD % len(folds)] for i in range(n_members)]
+    """The fold that each member holds out: 0, 1, 0, 1, then 2, 3, 2, 3, and so on, and round again.
+
+    It depends on the member's number alone. Two networks or more see every row, and of three or more there
+    are two that hold out the same rows, which tell how good networks are together.
+    """
+    return [folds[(i // 4 * 2 + i % 2) % len(folds)] for i in range(n_members)]
 
 
 def member_generator(seed: int, member: int) -> torch.Generator:

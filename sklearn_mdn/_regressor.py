@@ -85,7 +85,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         for each component, one for all components of a member, or one variance a component (of the
         standardised targets). All of them depend on x.
     n_estimators : int, default=1
-        Networks in the ensemble. Every two of them hold out another fold for early stopping.
+        Networks in the ensemble, each with a fold held out for early stopping: two networks share one.
     hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Units of the hidden layers. An int is one layer; empty is for densities whose parameters are linear
         in x.
@@ -152,7 +152,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         The same of the target.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Those of an ensemble are smaller by as much as is best for the mixture of the networks.
+        Those of three networks or more are smaller by as much as is best for their mixture.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)

@@ -12,7 +12,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting, _regressor
-from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, held_out_folds
+from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, held_out_folds, members_folds
 from sklearn_mdn._regressor import auto_batch_size, auto_max_iter
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
@@ -366,7 +366,7 @@ def test_the_internal_split_is_the_members_fold():
     folds = held_out_folds(200, 0.1, model._seed)
     assert sorted(np.concatenate(folds)) == list(range(200))
     assert [len(fold) for fold in folds] == [20] * 10
-    for i, fold in enumerate([folds[0], folds[0], folds[1], folds[1], folds[2]]):
+    for i, fold in enumerate([folds[0], folds[1], folds[0], folds[1], folds[2]]):
         held_out, _ = own_calibration(model, i, table.x[fold], table.y[fold, 0])
         assert model.best_validation_score_[i] == pytest.approx(held_out, rel=1e-9)
         assert held_out >= model.validation_scores_[i].max() - 1e-12
@@ -375,7 +375,7 @@ def test_the_internal_split_is_the_members_fold():
 @pytest.mark.parametrize("n_outputs", [None, 2])
 @pytest.mark.parametrize(
     ("sharing", "watched"),
-    [([[0]], False), ([[0, 1]], False), ([[0, 1], [2, 3], [4]], False), ([[0, 1, 2]], True)],
+    [([[0]], False), ([[0, 2], [1]], False), ([[0, 2], [1, 3], [4]], False), ([[0, 1, 2]], True)],
 )
 def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watched, n_outputs):
     """All are lowered together, as far as is best for the rows that several networks have not seen."""
@@ -399,7 +399,9 @@ def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watc
         x, target, weight = table.x, table.y.reshape(y.shape), table.weight
         folds = held_out_folds(100, 0.1, model._seed)
     held_out = [(x[fold], target[fold], weight[fold]) for fold in folds]
-    own = [own_calibration(model, i, *held_out[j])[1] for j, members in enumerate(sharing) for i in members]
+    own = np.empty(M)
+    for rows, members in zip(held_out, sharing, strict=False):
+        own[members] = [own_calibration(model, i, *rows)[1] for i in members]
     places, totals = np.searchsorted(CALIBRATIONS, own), []
     for down in range(len(CALIBRATIONS)):
         lowered, total = copy.copy(model), 0.0
@@ -443,10 +445,13 @@ def test_no_fold_holds_out_fewer_than_ten_rows(n, fraction, splits):
     assert bool(np.isfinite(model.best_validation_score_[0])) is splits
 
 
-def test_an_ensemble_sees_every_row():
-    folds = held_out_folds(205, 0.2, seed=3)
-    assert len(folds) == 5
-    assert sorted(np.concatenate(folds)) == list(range(205))
+@pytest.mark.parametrize("n_members", [2, 3, 10, 50])
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
+def test_an_ensemble_sees_every_row(n_members, fraction):
+    folds = members_folds(held_out_folds(205, fraction, seed=3), n_members)
+    assert len(folds) == n_members
+    assert not set.intersection(*(set(fold) for fold in folds))
+    assert (len({fold[0] for fold in folds}) < n_members) == (n_members > 2)  # some share a fold
 
 
 @pytest.mark.parametrize(
