@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 # The grid of "mdn-stacking": its candidates, and the estimator and folds that they are tried with.
-STACKING_GRID = {"n_components": [5, 10]}
+STACKING_GRID = [{"n_components": [5, 10]}, {"early_stopping": [False], "max_iter": [200, 600]}]
 STACKING_ESTIMATOR = {"n_estimators": 2, "random_state": 0}
 STACKING_FOLDS = {"n_splits": 20, "shuffle": True, "random_state": 0}
 

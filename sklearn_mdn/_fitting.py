@@ -293,9 +293,14 @@ def train_plans(
     return _separate(plans, widest, state)
 
 
-def lowered(calibration: np.ndarray, places: int) -> np.ndarray:
-    """The factors so many places further down in CALIBRATIONS, which ends at 1."""
-    return np.array(CALIBRATIONS)[np.maximum(np.searchsorted(CALIBRATIONS, calibration) - places, 0)]
+def calibration_places(calibration: np.ndarray) -> np.ndarray:
+    """Where factors stand in CALIBRATIONS."""
+    return np.searchsorted(CALIBRATIONS, calibration)
+
+
+def shifted(places: np.ndarray, shift: int) -> np.ndarray:
+    """Places in CALIBRATIONS that are further up, or down if negative, as far as its ends."""
+    return np.clip(places + shift, 0, len(CALIBRATIONS) - 1)
 
 
 def larger_pool(log_density: np.ndarray, weight: np.ndarray, growth: float) -> np.ndarray:
@@ -310,7 +315,8 @@ def larger_pool(log_density: np.ndarray, weight: np.ndarray, growth: float) -> n
     square = weight @ weight
     if square == 1.0:  # nothing is known of how networks differ
         return pooled
-    deviation = np.expm1(log_density - pooled[..., np.newaxis, :])
+    possible = np.where(np.isfinite(pooled), pooled, 0.0)
+    deviation = np.expm1(log_density - possible[..., np.newaxis, :])
     variance = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
     return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
 
@@ -325,7 +331,7 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
     """
     rows, n_members = plan.data.rows, len(plan.validation)
     own = np.array([history.calibration for history in trained.histories])
-    places = np.searchsorted(CALIBRATIONS, [lowered(own, i) for i in range(len(CALIBRATIONS))])
+    places = np.stack([shifted(calibration_places(own), -i) for i in range(len(CALIBRATIONS))])
     objective, score = MixtureLikelihood(plan.network), np.zeros(len(CALIBRATIONS))
     sharing: dict[bytes, list[int]] = {}
     for i, fold in enumerate(plan.validation):
@@ -341,7 +347,7 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             )
             log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
             score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
-    return lowered(own, int(np.argmax(np.nan_to_num(score, nan=-np.inf))))
+    return np.array(CALIBRATIONS)[places[np.argmax(np.nan_to_num(score, nan=-np.inf))]]
 
 
 def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:

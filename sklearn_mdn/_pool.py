@@ -1,10 +1,9 @@
-"""DensityPool: fitted density regressors combined into one exact mixture, and the weights that do it best."""
+"""DensityPool: fitted density regressors combined into one exact mixture."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,50 +11,6 @@ from sklearn_mdn._density import DensityRegressorMixin
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._mixture import pool
 from sklearn_mdn._unwrap import predict_distribution
-
-# A candidate with less weight than this contributes less than its log-likelihood is known to.
-NEGLIGIBLE_WEIGHT = 1e-4
-
-
-def stacking_weights(
-    log_densities: np.ndarray, row_weight: np.ndarray, *, tol=1e-10, max_iter=10_000
-) -> np.ndarray:
-    """Weights of a mixture of densities that maximise the log-likelihood of held-out rows.
-
-    Maximises sum_i row_weight_i log sum_c w_c exp(log_densities_ic) over the simplex, a concave problem,
-    by EM: each step gives a density the mean responsibility it takes for the rows (Smyth and Wolpert
-    1999, "Linearly combining density estimators via stacking").
-
-    Parameters
-    ----------
-    log_densities : ndarray of shape (n_rows, n_densities)
-        Held-out log densities, finite or -inf.
-    row_weight : ndarray of shape (n_rows,)
-    tol : float
-        Gain in mean log-likelihood below which the search ends.
-    max_iter : int
-
-    Returns
-    -------
-    weights : ndarray of shape (n_densities,)
-        Non-negative, sum to one; those below 1e-4 are set to zero.
-    """
-    share = row_weight / row_weight.sum()
-    # A row that every density calls impossible tells nothing about their weights.
-    known = np.isfinite(log_densities).any(axis=1)
-    log_densities, share = log_densities[known], share[known]
-    weights, reached = np.full(log_densities.shape[1], 1.0 / log_densities.shape[1]), -np.inf
-    for _ in range(max_iter):
-        with np.errstate(divide="ignore"):
-            joint = log_densities + np.log(weights)
-        total = logsumexp(joint, axis=1, keepdims=True)
-        gain, reached = share @ total[:, 0] - reached, share @ total[:, 0]
-        weights = share @ np.exp(joint - total)
-        weights = weights / weights.sum()
-        if gain < tol:
-            break
-    weights = np.where(weights < NEGLIGIBLE_WEIGHT, 0.0, weights)
-    return weights / weights.sum()
 
 
 class DensityPool(DensityRegressorMixin, BaseEstimator):

@@ -29,21 +29,10 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, validate_data
 
-from sklearn_mdn._distribution import MixtureDistribution
-from sklearn_mdn._fitting import (
-    CALIBRATIONS,
-    Plan,
-    Trained,
-    TrainingSet,
-    larger_pool,
-    lowered,
-    plan_bytes,
-    stack_key,
-    train_plans,
-)
-from sklearn_mdn._pool import DensityPool, stacking_weights
+from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
+from sklearn_mdn._pool import DensityPool
 from sklearn_mdn._regressor import MDNRegressor, check_device
-from sklearn_mdn._unwrap import predict_distribution
+from sklearn_mdn._stacking import HeldOut, stacked
 
 
 @dataclass
@@ -174,46 +163,6 @@ def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[T
             used += size
         stacks.append(stack)
     return stacks
-
-
-def _out_of_fold(task: Task, X, y) -> tuple[MixtureDistribution, np.ndarray]:
-    """The density that a fitted candidate gives to the rows it has not seen, and their targets."""
-    X_test, y_test = _safe_split(task.estimator, X, y, task.test)
-    return predict_distribution(task.estimator, X_test), np.asarray(y_test, dtype=np.float64)
-
-
-def _calibrate_together(tasks: list[Task], candidate_weight, X, y, row_weight) -> None:
-    """Lower the factors on the networks' standard deviations as is best for the pool of all folds.
-
-    As within an ensemble (see ``ensemble_calibration``): of all folds' networks, those of one have not seen
-    its rows.
-    """
-    networks = [_network_of(task.estimator) for task in tasks]
-    own = [network.calibration_ for network in networks]
-    folds: dict[int, list[Task]] = {}
-    for task in tasks:
-        folds.setdefault(task.split, []).append(task)
-
-    def lower_all(places: int) -> None:
-        for network, calibration in zip(networks, own, strict=True):
-            network.calibration_ = lowered(calibration, places)
-
-    def score(places: int) -> float:
-        lower_all(places)
-        total = 0.0
-        for fold in folds.values():
-            log_density, weight = [], []
-            for task in fold:
-                density, y_test = _out_of_fold(task, X, y)
-                members = density.members()
-                log_density += [member.logpdf(y_test) for member in members]
-                weight += [candidate_weight[task.candidate] / len(members)] * len(members)
-            expected = larger_pool(np.stack(log_density), np.array(weight), len(folds))
-            total += expected @ row_weight[fold[0].test]
-        return total
-
-    scores = [score(places) for places in range(len(CALIBRATIONS))]
-    lower_all(int(np.argmax(np.nan_to_num(scores, nan=-np.inf))))
 
 
 class MDNSearchCV(BaseSearchCV):
@@ -556,27 +505,21 @@ class MDNSearchCV(BaseSearchCV):
         return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
 
     def _stacked(self, tasks, X, y, row_weight) -> DensityPool:
-        """Weigh the candidates by their out-of-fold densities and pool the networks of all folds."""
-        n_candidates = len(self.cv_results_["params"])
+        """The pool of all folds' networks; sets ``stacking_weights_``."""
         failed = {task.candidate for task in tasks if task.error is not None}
-        usable = [i for i in range(n_candidates) if i not in failed]
-        log_densities = {i: [] for i in usable}
-        if not usable:  # as a refit on all rows would
-            raise next(task.error for task in tasks if task.error is not None)
-        held_out = [task.test for task in tasks if task.candidate == usable[0]]
+        held_out = []
         for task in tasks:
             if task.candidate not in failed:
-                density, y_test = _out_of_fold(task, X, y)
-                log_densities[task.candidate].append(density.logpdf(y_test))
-        rows = np.concatenate([np.arange(len(y))[test] for test in held_out])
-        times = np.bincount(rows, minlength=len(y))
-        table = np.column_stack([np.concatenate(log_densities[i]) for i in usable])
-        self.stacking_weights_ = np.zeros(n_candidates)
-        self.stacking_weights_[usable] = stacking_weights(table, row_weight[rows] / times[rows])
-        kept = [task for task in tasks if self.stacking_weights_[task.candidate] > 0.0]
-        _calibrate_together(kept, self.stacking_weights_, X, y, row_weight / np.maximum(times, 1))
-        weights = [self.stacking_weights_[task.candidate] / self.n_splits_ for task in kept]
-        return DensityPool.from_fitted([task.estimator for task in kept], weights=weights)
+                X_test, y_test = _safe_split(task.estimator, X, y, task.test)
+                network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
+                y_test = np.asarray(y_test, dtype=np.float64)
+                held_out.append(
+                    HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test)
+                )
+        if not held_out:  # as a refit on all rows would
+            raise next(task.error for task in tasks if task.error is not None)
+        pool, self.stacking_weights_ = stacked(held_out, len(self.cv_results_["params"]), row_weight)
+        return pool
 
     def score(self, X, y=None, **params):
         """Score of the best estimator on the given rows, as in GridSearchCV.

@@ -8,14 +8,16 @@ import torch
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV, _fitting
 from sklearn_mdn._fitting import (
+    CALIBRATIONS,
     MIN_VALIDATION_ROWS,
+    calibration_places,
     canonical_rows,
     component_centers,
     held_out_folds,
     larger_pool,
-    lowered,
     member_generator,
     plan_bytes,
+    shifted,
 )
 
 
@@ -146,11 +148,17 @@ def test_the_bound_on_a_stack_follows_the_network(data):
 
 
 @pytest.mark.parametrize(
-    ("calibration", "places", "expected"), [([1.0, 4.0], 1, [1.0, 3.0]), ([1.35], 9, [1.0])]
+    ("calibration", "shift", "expected"),
+    [
+        ([1.0, 4.0], -1, [1.0, 3.0]),
+        ([1.35], -9, [1.0]),
+        ([1.0, 3.0], 2, [1.2, 4.0]),
+        ([1.0, 4.0], 0, [1.0, 4.0]),
+    ],
 )
-def test_factors_are_lowered_along_the_table(calibration, places, expected):
-    assert lowered(np.array(calibration), places).tolist() == expected
-    assert lowered(np.array(calibration), 0).tolist() == calibration
+def test_factors_are_shifted_along_the_table(calibration, shift, expected):
+    places = shifted(calibration_places(np.array(calibration)), shift)
+    assert np.array(CALIBRATIONS)[places].tolist() == expected
 
 
 @pytest.mark.parametrize(("m", "size"), [(2, 10), (3, 12), (2, 2)])
@@ -170,3 +178,10 @@ def test_a_small_pool_tells_of_a_larger_one(m, size):
 def test_a_pool_of_one_tells_only_of_itself():
     log_density = np.array([[-1.0, -2.0]])
     assert larger_pool(log_density, np.ones(1), 10.0).tolist() == [-1.0, -2.0]
+
+
+def test_an_impossible_row_stays_impossible():
+    log_density = np.array([[-np.inf, -1.0], [-np.inf, -np.inf]])
+    found = larger_pool(log_density, np.full(2, 0.5), 5.0)
+    assert found[0] == -np.inf
+    assert np.isfinite(found[1])

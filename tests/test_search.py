@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
@@ -27,9 +29,9 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, _search
-from sklearn_mdn._fitting import CALIBRATIONS, lowered
-from sklearn_mdn._pool import stacking_weights
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn._fitting import CALIBRATIONS
+from sklearn_mdn._stacking import stacking_weights
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
 
@@ -242,6 +244,50 @@ class TestFailures:
             search.fit(*data)
 
 
+def stacked_by_hand(models, splits, X, y, weight):
+    """Weights of candidates and factors of the networks of ``models[candidate][fold]``, in plain loops."""
+    n_folds, table = len(splits), np.array(CALIBRATIONS)
+    places = [[np.searchsorted(table, model.calibration_) for model in of_one] for of_one in models]
+
+    def densities(c, f, shift):
+        model, test = copy.copy(models[c][f]), splits[f][1]
+        model.calibration_ = table[np.clip(places[c][f] + shift, 0, len(table) - 1)]
+        return [np.exp(d.logpdf(y[test])) for d in model.predict_distribution(X[test]).members()]
+
+    def expected(shares, f, shift):
+        """Mean of the logarithm of the pool of all folds, to second order, from the networks of one fold."""
+        per_network, p = [], []
+        for c, share in enumerate(shares):
+            if share > 0:
+                own = densities(c, f, shift)
+                per_network += [share / len(own)] * len(own)
+                p += own
+        w, p = np.array(per_network), np.array(p)
+        mean, square = w @ p, w @ w
+        spread = w @ (p - mean) ** 2 / mean**2 / (1 - square) if len(w) > 1 else 0.0
+        return weight[splits[f][1]] @ (np.log(mean) + spread / 2 * (square - square / n_folds))
+
+    def shift_of(shares):
+        shifts = range(-len(table), len(table) + 1)
+        totals = [sum(expected(shares, f, shift) for f in range(n_folds)) for shift in shifts]
+        best = [s for s, total in zip(shifts, totals, strict=True) if total == max(totals)]
+        return min(best, key=abs)
+
+    def move(c, shift):
+        places[c] = [np.clip(own + shift, 0, len(table) - 1) for own in places[c]]
+
+    for c, shares in enumerate(np.eye(len(models))):
+        move(c, shift_of(shares))
+    columns = np.empty((len(y), len(models)))
+    for c, f in product(range(len(models)), range(n_folds)):
+        columns[splits[f][1], c] = np.log(np.mean(densities(c, f, 0), axis=0))
+    weights = stacking_weights(columns, weight)
+    together = shift_of(weights)
+    for c in range(len(models)):
+        move(c, together)
+    return weights, [table[own] for c, of_one in enumerate(places) if weights[c] > 0 for own in of_one]
+
+
 class TestStacking:
     def test_weights_maximise_the_likelihood(self):
         rng = np.random.default_rng(0)
@@ -283,20 +329,6 @@ class TestStacking:
         assert search.score(X, y) == pytest.approx(pool.score(X, y))
         assert not hasattr(pool, "coefs_")
 
-    def test_out_of_fold_densities_are_what_is_weighed(self, data):
-        X, y = data
-        grid, cv = {"alpha": [0.0, 5.0]}, KFold(3)
-        search = MDNSearchCV(small(max_iter=10), grid, cv=cv, refit="stacking").fit(X, y)
-        columns = []
-        for parameters in search.cv_results_["params"]:
-            log_density = np.empty(len(y))
-            for train, test in cv.split(X):
-                model = small(max_iter=10).set_params(**parameters).fit(X[train], y[train])
-                log_density[test] = model.score_samples(X[test], y[test])
-            columns.append(log_density)
-        expected = stacking_weights(np.column_stack(columns), np.ones(len(y)))
-        np.testing.assert_allclose(search.stacking_weights_, expected, atol=1e-6)
-
     def test_a_row_held_out_twice_counts_half_each_time(self, data):
         X, y = data
         splits = list(KFold(3).split(X))
@@ -307,57 +339,58 @@ class TestStacking:
         np.testing.assert_allclose(twice.stacking_weights_, once.stacking_weights_, atol=1e-6)
         np.testing.assert_allclose(some.stacking_weights_, once.stacking_weights_, atol=1e-6)
 
-    def test_sample_weights_count(self, data):
-        X, y = data
-        weight = np.where(np.arange(len(y)) < 50, 1.0, 1e-9)
-        search = MDNSearchCV(small(max_iter=30), {"random_state": [0, 1, 2]}, cv=KFold(3), refit="stacking")
-        weights = search.fit(X, y, sample_weight=weight).stacking_weights_
-        columns = []
-        for seed in range(3):
-            log_density = np.empty(len(y))
-            for train, test in KFold(3).split(X):
-                model = small(max_iter=30, random_state=seed)
-                model.fit(X[train], y[train], sample_weight=weight[train])
-                log_density[test] = model.score_samples(X[test], y[test])
-            columns.append(log_density)
-        columns = np.column_stack(columns)
-        np.testing.assert_allclose(weights, stacking_weights(columns, weight), atol=1e-6)
-        assert np.abs(weights - stacking_weights(columns, np.ones(len(y)))).max() > 1e-3
-
-    @pytest.mark.parametrize("seed", [1, 3])
-    def test_the_factors_of_the_pool_are_those_best_for_its_mixture(self, seed, monkeypatch):
-        """All networks are lowered together, as far as is best for the rows that a fold's have not seen."""
+    @pytest.mark.parametrize(
+        ("n_estimators", "grid", "weighted"),
+        [
+            (1, [{"alpha": [0.0, 5.0]}], False),
+            (1, [{"random_state": [0, 1, 2]}], True),
+            (2, [{"dropout": [0.0, 0.02]}], True),
+            (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], False),
+            (3, [{"early_stopping": [False], "max_iter": [20, 60]}], True),
+        ],
+    )
+    def test_weights_and_factors_against_separate_fits(self, n_estimators, grid, weighted):
+        """Each candidate as wide as is best for its networks, then weights, then the width of them all."""
         X = np.random.default_rng(0).uniform(-2, 2, (60, 2))
         y = np.sin(3 * X[:, 0]) * X[:, 1]
-        weight = np.random.default_rng(1).uniform(0.5, 2.0, 60)
-        network = MDNRegressor(hidden_layer_sizes=32, max_iter=120, n_estimators=2, random_state=seed)
-        search = MDNSearchCV(network, {"dropout": [0.0, 0.02]}, cv=KFold(3), refit="stacking")
-        found = search.fit(X, y, sample_weight=weight).best_estimator_
-        with monkeypatch.context() as patch:
-            patch.setattr(_search, "_calibrate_together", lambda *arguments: None)
-            alone = clone(search).fit(X, y, sample_weight=weight).best_estimator_
-        np.testing.assert_array_equal(alone.weights_, found.weights_)
-        own, totals = [estimator.calibration_ for estimator in alone.estimators_], []
-        for down in range(len(CALIBRATIONS)):
-            for estimator, factors in zip(alone.estimators_, own, strict=True):
-                estimator.calibration_ = lowered(factors, down)
-            total = 0.0
-            for fold, (_, test) in enumerate(KFold(3).split(X)):
-                members = [
-                    (share / 2 * 3, np.exp(member.logpdf(y[test])))
-                    for share, estimator in zip(
-                        alone.weights_[fold::3], alone.estimators_[fold::3], strict=True
-                    )
-                    for member in estimator.predict_distribution(X[test]).members()
-                ]
-                shares, p = map(np.array, zip(*members, strict=True))
-                mean, square = shares @ p, shares @ shares
-                spread = shares @ (p - mean) ** 2 / (1 - square) / mean**2
-                total += weight[test] @ (np.log(mean) + spread / 2 * (square - square / 3))
-            totals.append(total)
-        for estimator, factors in zip(found.estimators_, own, strict=True):
-            np.testing.assert_array_equal(estimator.calibration_, lowered(factors, int(np.argmax(totals))))
-        assert len(set(totals)) > 1  # there was something to choose from
+        weight = np.random.default_rng(1).uniform(0.0, 2.0, 60) if weighted else np.ones(60)
+        network = MDNRegressor(
+            hidden_layer_sizes=16, max_iter=60, n_estimators=n_estimators, random_state=1, dtype="float64"
+        )
+        splits = list(KFold(3).split(X))
+        search = MDNSearchCV(network, grid, cv=splits, refit="stacking").fit(X, y, sample_weight=weight)
+        models = [
+            [
+                clone(network).set_params(**parameters).fit(X[train], y[train], sample_weight=weight[train])
+                for train, _ in splits
+            ]
+            for parameters in search.cv_results_["params"]
+        ]
+        weights, factors = stacked_by_hand(models, splits, X, y, weight)
+        np.testing.assert_allclose(search.stacking_weights_, weights, atol=1e-4)
+        found = [estimator.calibration_ for estimator in search.best_estimator_.estimators_]
+        np.testing.assert_array_equal(found, factors)
+        own = [model.calibration_ for models_of_one in models for model in models_of_one]
+        assert not np.array_equal(found, own)
+
+    def test_factors_rise_where_no_row_was_held_out_to_choose_them(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(80, 2))
+        y = X[:, 0] + rng.normal(size=80)
+        network = MDNRegressor(
+            hidden_layer_sizes=32, max_iter=120, early_stopping=False, random_state=0, dtype="float64"
+        )
+        search = MDNSearchCV(network, {"n_components": [2]}, cv=4, refit="stacking").fit(X, y)
+        assert all(estimator.calibration_ > 1.0 for estimator in search.best_estimator_.estimators_)
+        X_new = rng.normal(size=(500, 2))
+        y_new = X_new[:, 0] + rng.normal(size=500)
+        as_trained = [copy.copy(estimator) for estimator in search.best_estimator_.estimators_]
+        for estimator in as_trained:
+            estimator.calibration_ = np.ones(1)
+        assert search.score(X_new, y_new) > DensityPool.from_fitted(as_trained).score(X_new, y_new) + 0.05
+        # What was told of the candidate is still what GridSearchCV would tell.
+        grid_search = GridSearchCV(network, {"n_components": [2]}, cv=4).fit(X, y)
+        assert search.best_score_ == pytest.approx(grid_search.best_score_, rel=1e-3)
 
     def test_several_scorers(self, data):
         search = MDNSearchCV(

@@ -1,0 +1,173 @@
+"""Stacking: the weights of candidates, and the width of their densities, by rows they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator
+
+from sklearn_mdn._fitting import CALIBRATIONS, calibration_places, larger_pool, shifted
+from sklearn_mdn._pool import DensityPool
+from sklearn_mdn._regressor import MDNRegressor
+from sklearn_mdn._unwrap import predict_distribution
+
+# A candidate with less weight than this contributes less than its log-likelihood is known to.
+NEGLIGIBLE_WEIGHT = 1e-4
+
+# All steps that factors can take along CALIBRATIONS; of equally good ones the first counts.
+SHIFTS = sorted(range(1 - len(CALIBRATIONS), len(CALIBRATIONS)), key=abs)
+
+
+def stacking_weights(
+    log_densities: np.ndarray, row_weight: np.ndarray, *, tol=1e-10, max_iter=10_000
+) -> np.ndarray:
+    """Weights of a mixture of densities that maximise the log-likelihood of held-out rows.
+
+    Maximises sum_i row_weight_i log sum_c w_c exp(log_densities_ic) over the simplex, a concave problem,
+    by EM: each step gives a density the mean responsibility it takes for the rows (Smyth and Wolpert
+    1999, "Linearly combining density estimators via stacking").
+
+    Parameters
+    ----------
+    log_densities : ndarray of shape (n_rows, n_densities)
+        Held-out log densities, finite or -inf.
+    row_weight : ndarray of shape (n_rows,)
+    tol : float
+        Gain in mean log-likelihood below which the search ends.
+    max_iter : int
+
+    Returns
+    -------
+    weights : ndarray of shape (n_densities,)
+        Non-negative, sum to one; those below 1e-4 are set to zero.
+    """
+    share = row_weight / row_weight.sum()
+    # A row that every density calls impossible tells nothing about their weights.
+    known = np.isfinite(log_densities).any(axis=1)
+    log_densities, share = log_densities[known], share[known]
+    weights, reached = np.full(log_densities.shape[1], 1.0 / log_densities.shape[1]), -np.inf
+    for _ in range(max_iter):
+        with np.errstate(divide="ignore"):
+            joint = log_densities + np.log(weights)
+        total = logsumexp(joint, axis=1, keepdims=True)
+        gain, reached = share @ total[:, 0] - reached, share @ total[:, 0]
+        weights = share @ np.exp(joint - total)
+        weights = weights / weights.sum()
+        if gain < tol:
+            break
+    weights = np.where(weights < NEGLIGIBLE_WEIGHT, 0.0, weights)
+    return weights / weights.sum()
+
+
+class HeldOut:
+    """What a candidate fitted without a fold says of the fold's rows, whatever factors its networks have.
+
+    Parameters
+    ----------
+    estimator : MDNRegressor or Pipeline
+        Fitted without the rows.
+    network : MDNRegressor
+        The network in it.
+    candidate, split : int
+        Its numbers in the search.
+    rows : ndarray of int
+        The fold.
+    X, y : array-like
+        The fold's inputs and targets.
+    """
+
+    def __init__(
+        self, estimator: BaseEstimator, network: MDNRegressor, candidate: int, split: int, rows, X, y
+    ) -> None:
+        self.estimator, self.network = estimator, network
+        self.candidate, self.split, self.rows = candidate, split, rows
+        own = network.calibration_
+        self.places, self.m = calibration_places(own), len(own)
+        tables = []
+        for factor in CALIBRATIONS:
+            network.calibration_ = np.full_like(own, factor)
+            tables.append([member.logpdf(y) for member in predict_distribution(estimator, X).members()])
+        network.calibration_ = own
+        self.table = np.array(tables)  # (factors, networks, rows)
+
+    def log_density(self, shift: int = 0) -> np.ndarray:
+        """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
+        return self.table[shifted(self.places, shift), np.arange(self.m)]
+
+    def shift(self, shift: int) -> None:
+        self.places = shifted(self.places, shift)
+        self.network.calibration_ = np.array(CALIBRATIONS)[self.places]
+
+
+def calibrate(folds: Sequence[Sequence[HeldOut]], weights: np.ndarray, row_weight: np.ndarray) -> None:
+    """Shift the factors of all networks alike, as is best for the pool of all folds.
+
+    As within an ensemble (see ``ensemble_calibration``): of the networks of all folds, those of one have not
+    seen its rows, and stand in for them all.
+
+    Parameters
+    ----------
+    folds : sequence of sequence of HeldOut
+        The candidates that did not see a fold.
+    weights : ndarray of shape (n_candidates,)
+    row_weight : ndarray of shape (n_rows,)
+    """
+
+    def score(shift: int) -> float:
+        total = 0.0
+        for fold in folds:
+            log_density = np.concatenate([part.log_density(shift) for part in fold])
+            share = np.concatenate([np.full(part.m, weights[part.candidate] / part.m) for part in fold])
+            expected = larger_pool(log_density, share / share.sum(), len(folds))
+            total += expected @ row_weight[fold[0].rows]
+        return total
+
+    best = SHIFTS[int(np.argmax(np.nan_to_num([score(shift) for shift in SHIFTS], nan=-np.inf)))]
+    for part in (part for fold in folds for part in fold):
+        part.shift(best)
+
+
+def stacked(
+    held_out: list[HeldOut], n_candidates: int, row_weight: np.ndarray
+) -> tuple[DensityPool, np.ndarray]:
+    """Weigh the candidates by their out-of-fold densities and pool the networks of all folds.
+
+    Parameters
+    ----------
+    held_out : list of HeldOut
+        Candidate by candidate, each with the same folds in the same order.
+    n_candidates : int
+    row_weight : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    pool : DensityPool
+    weights : ndarray of shape (n_candidates,)
+        0 for candidates without networks.
+    """
+    by_candidate: dict[int, list[HeldOut]] = {}
+    for part in held_out:
+        by_candidate.setdefault(part.candidate, []).append(part)
+    rows = np.concatenate([part.rows for part in next(iter(by_candidate.values()))])
+    times = np.bincount(rows, minlength=len(row_weight))
+    row_weight = row_weight / np.maximum(times, 1)
+    # 1. Each candidate as wide as is best for the pool of its own networks
+    for parts in by_candidate.values():
+        calibrate([[part] for part in parts], np.ones(n_candidates), row_weight)
+    # 2. Weights
+    table = [
+        np.concatenate([logsumexp(part.log_density(), axis=0) - np.log(part.m) for part in parts])
+        for parts in by_candidate.values()
+    ]
+    weights = np.zeros(n_candidates)
+    weights[list(by_candidate)] = stacking_weights(np.column_stack(table), row_weight[rows])
+    # 3. What differs is wider together than alone
+    kept = [part for part in held_out if weights[part.candidate] > 0.0]
+    folds: dict[int, list[HeldOut]] = {}
+    for part in kept:
+        folds.setdefault(part.split, []).append(part)
+    calibrate(list(folds.values()), weights, row_weight)
+    shares = [weights[part.candidate] / len(folds) for part in kept]
+    return DensityPool.from_fitted([part.estimator for part in kept], weights=shares), weights
