@@ -117,17 +117,17 @@ def diabetes(splits: int) -> DataSet:
     return DataSet("diabetes", X, y, np.empty((splits, 0), dtype=int))
 
 
-def rows_of(results: dict, names: Sequence[str], column: int) -> list[list[str]]:
-    """One row a change: the defaults' value, and what the change adds to it, split by split."""
+def rows_of(results: dict, names: Sequence[str], column: int, baseline: str = "defaults") -> list[list[str]]:
+    """One row a change: the baseline's value, and what the change adds to it, split by split."""
     lines = []
     for change, by_data in results.items():
         cells = [change]
         for name in names:
             values = np.array([run[column] for run in by_data[name]])
-            if change == "defaults":
+            if change == baseline:
                 cells.append(f"{values.mean():.3f}")
                 continue
-            gain = values - np.array([run[column] for run in results["defaults"][name]])
+            gain = values - np.array([run[column] for run in results[baseline][name]])
             error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
             cells.append(f"{gain.mean():+.3f} ± {error:.3f}")
         lines.append(cells)

@@ -30,7 +30,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, validate_data
 
 from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
-from sklearn_mdn._pool import DensityPool
 from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._stacking import HeldOut, stacked
 
@@ -194,8 +193,10 @@ class MDNSearchCV(BaseSearchCV):
     refit : bool, str, callable or "stacking", default=True
         As in GridSearchCV. "stacking" refits nothing: it keeps all fold networks and gives each candidate
         the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
-        ``scoring`` says, and lowers the networks' ``calibration_`` together as is best for those densities.
-        ``best_estimator_`` is then a :class:`DensityPool`.
+        ``scoring`` says. The ``calibration_`` of the networks is chosen by the same densities: first a
+        candidate's networks are made wider or narrower together, as is best for it alone, and in the end
+        those of all candidates, as is best for the pool. ``best_estimator_`` is then a
+        :class:`DensityPool`.
     cv : int, cross-validation generator or iterable, default=None
         As in GridSearchCV; None is 5-fold.
     verbose : int, default=0
@@ -487,7 +488,9 @@ class MDNSearchCV(BaseSearchCV):
         refit = context.subcontext(task_name="refit")
         if self.refit == "stacking":
             refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            self.best_estimator_ = self._stacked(tasks, X, y, self._row_weights(fit_params, y))
+            held_out, n_candidates = self._held_out(tasks, X, y), len(self.cv_results_["params"])
+            row_weight = self._row_weights(fit_params, y)
+            self.best_estimator_, self.stacking_weights_ = stacked(held_out, n_candidates, row_weight)
         else:
             self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
             with refit.propagate_callback_context(self.best_estimator_):
@@ -504,22 +507,21 @@ class MDNSearchCV(BaseSearchCV):
         weights = fit_params.get(f"{last}sample_weight", fit_params.get("sample_weight"))
         return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
 
-    def _stacked(self, tasks, X, y, row_weight) -> DensityPool:
-        """The pool of all folds' networks; sets ``stacking_weights_``."""
+    def _held_out(self, tasks, X, y) -> list[HeldOut]:
+        """What the candidates that did not fail say of the rows that they have not seen."""
         failed = {task.candidate for task in tasks if task.error is not None}
         held_out = []
         for task in tasks:
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)
-                network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
                 y_test = np.asarray(y_test, dtype=np.float64)
+                network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
                 held_out.append(
                     HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test)
                 )
         if not held_out:  # as a refit on all rows would
             raise next(task.error for task in tasks if task.error is not None)
-        pool, self.stacking_weights_ = stacked(held_out, len(self.cv_results_["params"]), row_weight)
-        return pool
+        return held_out
 
     def score(self, X, y=None, **params):
         """Score of the best estimator on the given rows, as in GridSearchCV.

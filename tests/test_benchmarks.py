@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
+from sklearn.model_selection import KFold
 
-from sklearn_mdn import MDNRegressor, MixtureDistribution
+from sklearn_mdn import MDNRegressor, MDNSearchCV, MixtureDistribution
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -19,6 +20,7 @@ import _methods  # noqa: E402
 import _peers  # noqa: E402
 import ablation  # noqa: E402
 import density  # noqa: E402
+import stacking  # noqa: E402
 import training  # noqa: E402
 
 N_TEST = 8
@@ -263,6 +265,35 @@ def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypat
     assert float(rows["defaults"][0]) < 0
     assert rows["no change"] == ["+0.000 ± 0.000"] * 2
     assert "+0.000 ± 0.000" not in rows["a constant"]
+
+
+def test_stacks_of_some_candidates_are_those_of_searches_over_them(folder, capsys, monkeypatch):
+    quick = {"n_estimators": 2, "random_state": 0, "max_iter": 2, "hidden_layer_sizes": 4, "dtype": "float64"}
+    grid = [{"n_components": [1, 2]}, {"early_stopping": [False], "max_iter": [1]}]
+    monkeypatch.setattr(stacking, "STACKING_ESTIMATOR", quick)
+    monkeypatch.setattr(stacking, "STACKING_GRID", grid)
+    monkeypatch.setattr(stacking, "STACKING_FOLDS", {"n_splits": 3, "shuffle": True, "random_state": 0})
+    dataset = density.DataSet.read(folder / "one.npz")
+    options = stacking.arguments().parse_args([str(folder)])
+    results = stacking.judge(dataset, 0, options)
+    fit, judged = ablation.inner_rows(dataset, 0, limit=3000)
+    for name, group in {
+        "n_components=2": {"n_components": [2]},
+        "those that stop early": grid[:1],
+        "those trained to the end": grid[1:],
+        "all": grid,
+    }.items():
+        search = MDNSearchCV(
+            MDNRegressor(**quick), group, cv=KFold(**stacking.STACKING_FOLDS), refit="stacking"
+        )
+        search.fit(dataset.X[fit], dataset.y[fit])
+        score, coverage, _ = results[name]
+        assert score == pytest.approx(search.score(dataset.X[judged], dataset.y[judged]), abs=1e-6)
+        assert 0.0 <= coverage <= 1.0
+    assert stacking.main([str(folder), "--data", "one", "--splits", "1"]) == 0
+    rows = table_rows(capsys.readouterr().out.split("**")[2])
+    assert set(rows) >= set(results)
+    assert rows["ten networks"] == [f"{results['ten networks'][0]:.3f}", rows["ten networks"][1]]
 
 
 def test_tables_are_simple_restructuredtext():

@@ -1,0 +1,119 @@
+"""What stacking over candidates is worth against ten networks, on rows held out of the training rows.
+
+``python benchmarks/stacking.py DATA`` trains the candidates of the table's grid once for each split, stacks
+some of them and all of them, and judges as ``ablation.py`` does: the test rows are never looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from _methods import STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID
+from _peers import as_script, heading, machine, progress, table
+from ablation import diabetes, inner_rows, rows_of
+from density import DataSet, read_data
+from joblib import Parallel, delayed, parallel_config
+from sklearn.model_selection import KFold, ParameterGrid
+
+from sklearn_mdn import MDNRegressor, MDNSearchCV
+from sklearn_mdn._stacking import stacked
+
+BASELINE = "ten networks"
+
+
+class KeepingSearch(MDNSearchCV):
+    """A search that keeps what it stacks, so that some of it can be stacked again."""
+
+    def _held_out(self, tasks, X, y):
+        self.held_out_ = super()._held_out(tasks, X, y)
+        return copy.deepcopy(self.held_out_)
+
+
+def candidates() -> list[str]:
+    """The candidates of the grid in words."""
+    return [
+        ", ".join(f"{name}={value}" for name, value in parameters.items())
+        for parameters in ParameterGrid(STACKING_GRID)
+    ]
+
+
+def groups() -> dict[str, list[int]]:
+    """What is stacked: candidates that stop early, those that do not, each alone, all of them."""
+    names = candidates()
+    to_the_end = [i for i, name in enumerate(names) if "early_stopping=False" in name]
+    stopped = [i for i in range(len(names)) if i not in to_the_end]
+    alone = {name: [i] for i, name in enumerate(names)}
+    return alone | {
+        "those that stop early": stopped,
+        "those trained to the end": to_the_end,
+        "all": list(range(len(names))),
+    }
+
+
+def judge(dataset: DataSet, split: int, options) -> dict[str, tuple[float, float, float]]:
+    """Log-likelihood of the judged rows, coverage of 90 % intervals and seconds of each group."""
+    fit, judged = inner_rows(dataset, split, options.rows)
+    X, y, X_judged, y_judged = dataset.X[fit], dataset.y[fit], dataset.X[judged], dataset.y[judged]
+
+    def scores(model, seconds: float) -> tuple[float, float, float]:
+        lower, upper = model.predict_distribution(X_judged).interval(0.9)
+        return (
+            model.score(X_judged, y_judged),
+            float(np.mean((lower <= y_judged) & (y_judged <= upper))),
+            seconds,
+        )
+
+    start = time.perf_counter()
+    ten = MDNRegressor(n_estimators=10, random_state=split).fit(X, y)
+    results = {BASELINE: scores(ten, time.perf_counter() - start)}
+    search = KeepingSearch(
+        MDNRegressor(**STACKING_ESTIMATOR), STACKING_GRID, cv=KFold(**STACKING_FOLDS), refit="stacking"
+    ).fit(X, y)
+    fit_time = search.cv_results_["mean_fit_time"] * search.n_splits_
+    for name, group in groups().items():
+        start = time.perf_counter()
+        held_out = copy.deepcopy([part for part in search.held_out_ if part.candidate in group])
+        pool, _ = stacked(held_out, len(fit_time), np.ones(len(y)))
+        results[name] = scores(pool, fit_time[group].sum() + time.perf_counter() - start)
+    return results
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DATA", help="folder with NAME.npz files")
+    parser.add_argument("--data", nargs="+", metavar="NAME", default=["yacht", "energy", "concrete"])
+    parser.add_argument("--splits", type=int, default=2, help="the first so many splits (default: 2)")
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time, a thread each (default: 1)")
+    parser.add_argument("--rows", type=int, default=3000, help="training rows at most (default: 3000)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = arguments().parse_args(argv)
+    data = [*read_data(options.folder, options.data), diabetes(options.splits)]
+    runs = [(dataset, split) for dataset in data for split in range(options.splits)]
+    names = [dataset.name for dataset in data]
+    results: dict[str, dict[str, list]] = {
+        group: {name: [] for name in names} for group in (BASELINE, *groups())
+    }
+    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
+        workers = Parallel(n_jobs=options.jobs, return_as="generator")
+        judged = workers(delayed(judge)(*run, options) for run in runs)
+        for (dataset, split), by_group in zip(runs, judged, strict=True):
+            for group, values in by_group.items():
+                results[group][dataset.name].append(values)
+            advance(f"{dataset.name}, split {split}")
+    for column, title in enumerate(["log-likelihood", "coverage of 90 % intervals", "seconds"]):
+        print(heading(f"Ten networks, and what a stack of these candidates adds: {title}"))
+        print(table(["candidates", *names], rows_of(results, names, column, BASELINE)))
+    print(machine())
+    return 0
+
+
+if __name__ == "__main__":
+    as_script(main)
