@@ -84,7 +84,7 @@ class HeldOut:
         self.estimator, self.network = estimator, network
         self.candidate, self.split, self.rows = candidate, split, rows
         own = network.calibration_
-        self.places, self.m = calibration_places(own), len(own)
+        self.places, self.n_members = calibration_places(own), len(own)
         tables = []
         for factor in CALIBRATIONS:
             network.calibration_ = np.full_like(own, factor)
@@ -94,7 +94,7 @@ class HeldOut:
 
     def log_density(self, shift: int = 0) -> np.ndarray:
         """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
-        return self.table[shifted(self.places, shift), np.arange(self.m)]
+        return self.table[shifted(self.places, shift), np.arange(self.n_members)]
 
     def shift(self, shift: int) -> None:
         self.places = shifted(self.places, shift)
@@ -119,7 +119,9 @@ def calibrate(folds: Sequence[Sequence[HeldOut]], weights: np.ndarray, row_weigh
         total = 0.0
         for fold in folds:
             log_density = np.concatenate([part.log_density(shift) for part in fold])
-            share = np.concatenate([np.full(part.m, weights[part.candidate] / part.m) for part in fold])
+            share = np.concatenate(
+                [np.full(part.n_members, weights[part.candidate] / part.n_members) for part in fold]
+            )
             expected = larger_pool(log_density, share / share.sum(), len(folds))
             total += expected @ row_weight[fold[0].rows]
         return total
@@ -158,7 +160,7 @@ def stacked(
         calibrate([[part] for part in parts], np.ones(n_candidates), row_weight)
     # 2. Weights
     table = [
-        np.concatenate([logsumexp(part.log_density(), axis=0) - np.log(part.m) for part in parts])
+        np.concatenate([logsumexp(part.log_density(), axis=0) - np.log(part.n_members) for part in parts])
         for parts in by_candidate.values()
     ]
     weights = np.zeros(n_candidates)
