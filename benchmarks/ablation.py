@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -134,6 +134,16 @@ def rows_of(results: dict, names: Sequence[str], column: int, baseline: str = "d
     return lines
 
 
+def judged_runs(judge: Callable, runs: list[tuple], options) -> Iterator[tuple]:
+    """Each run with what ``judge`` makes of it, ``options.jobs`` at a time, a thread each."""
+    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
+        workers = Parallel(n_jobs=options.jobs, return_as="generator")
+        results = workers(delayed(judge)(*run, options) for run in runs)
+        for run, values in zip(runs, results, strict=True):
+            advance(", ".join(part.name if isinstance(part, DataSet) else str(part) for part in run))
+            yield *run, values
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DATA", help="folder with NAME.npz files")
@@ -156,12 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: dict[str, dict[str, list]] = {
         change: {dataset.name: [] for dataset in data} for change in chosen
     }
-    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
-        workers = Parallel(n_jobs=options.jobs, return_as="generator")
-        judged = workers(delayed(judge)(*run, options) for run in runs)
-        for (change, dataset, _), values in zip(runs, judged, strict=True):
-            results[change][dataset.name].append(values)
-            advance(f"{change}, {dataset.name}")
+    for change, dataset, _, values in judged_runs(judge, runs, options):
+        results[change][dataset.name].append(values)
     names = [dataset.name for dataset in data]
     for column, title in enumerate(["Single networks", f"Ensembles of {options.members}", "Seconds"]):
         print(heading(f"{title}: the defaults, and what a change adds (log-likelihood, or seconds)"))

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from _methods import STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID
-from _peers import as_script, heading, machine, progress, table
-from ablation import diabetes, inner_rows, rows_of
+from _peers import as_script, heading, machine, table
+from ablation import diabetes, inner_rows, judged_runs, rows_of
 from density import DataSet, read_data
-from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import KFold, ParameterGrid
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
@@ -34,24 +33,18 @@ class KeepingSearch(MDNSearchCV):
         return copy.deepcopy(self.held_out_)
 
 
-def candidates() -> list[str]:
-    """The candidates of the grid in words."""
-    return [
-        ", ".join(f"{name}={value}" for name, value in parameters.items())
-        for parameters in ParameterGrid(STACKING_GRID)
-    ]
-
-
 def groups() -> dict[str, list[int]]:
-    """What is stacked: candidates that stop early, those that do not, each alone, all of them."""
-    names = candidates()
-    to_the_end = [i for i, name in enumerate(names) if "early_stopping=False" in name]
-    stopped = [i for i in range(len(names)) if i not in to_the_end]
-    alone = {name: [i] for i, name in enumerate(names)}
-    return alone | {
-        "those that stop early": stopped,
-        "those trained to the end": to_the_end,
-        "all": list(range(len(names))),
+    """What is stacked: each candidate alone, those that stop early, those that do not, all of them."""
+    candidates = list(ParameterGrid(STACKING_GRID))
+    named = {
+        ", ".join(f"{name}={value}" for name, value in parameters.items()): [i]
+        for i, parameters in enumerate(candidates)
+    }
+    stops = [parameters.get("early_stopping", True) for parameters in candidates]
+    return named | {
+        "those that stop early": [i for i, stop in enumerate(stops) if stop],
+        "those trained to the end": [i for i, stop in enumerate(stops) if not stop],
+        "all": list(range(len(candidates))),
     }
 
 
@@ -101,13 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: dict[str, dict[str, list]] = {
         group: {name: [] for name in names} for group in (BASELINE, *groups())
     }
-    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
-        workers = Parallel(n_jobs=options.jobs, return_as="generator")
-        judged = workers(delayed(judge)(*run, options) for run in runs)
-        for (dataset, split), by_group in zip(runs, judged, strict=True):
-            for group, values in by_group.items():
-                results[group][dataset.name].append(values)
-            advance(f"{dataset.name}, split {split}")
+    for dataset, _, by_group in judged_runs(judge, runs, options):
+        for group, values in by_group.items():
+            results[group][dataset.name].append(values)
     for column, title in enumerate(["log-likelihood", "coverage of 90 % intervals", "seconds"]):
         print(heading(f"Ten networks, and what a stack of these candidates adds: {title}"))
         print(table(["candidates", *names], rows_of(results, names, column, BASELINE)))

@@ -367,11 +367,26 @@ class TestStacking:
             for parameters in search.cv_results_["params"]
         ]
         weights, factors = stacked_by_hand(models, splits, X, y, weight)
-        np.testing.assert_allclose(search.stacking_weights_, weights, atol=1e-4)
+        np.testing.assert_allclose(search.stacking_weights_, weights, atol=1e-6)
         found = [estimator.calibration_ for estimator in search.best_estimator_.estimators_]
         np.testing.assert_array_equal(found, factors)
         own = [model.calibration_ for models_of_one in models for model in models_of_one]
         assert not np.array_equal(found, own)
+
+    def test_sample_weights_count(self, data):
+        X, y = data
+        weight, splits = np.where(np.arange(len(y)) < 50, 1.0, 1e-9), list(KFold(3).split(X))
+        search = MDNSearchCV(small(max_iter=30), {"random_state": [0, 1, 2]}, cv=splits, refit="stacking")
+        weights = search.fit(X, y, sample_weight=weight).stacking_weights_
+        models = [
+            [
+                small(max_iter=30, random_state=seed).fit(X[train], y[train], sample_weight=weight[train])
+                for train, _ in splits
+            ]
+            for seed in range(3)
+        ]
+        np.testing.assert_allclose(weights, stacked_by_hand(models, splits, X, y, weight)[0], atol=1e-6)
+        assert np.abs(weights - stacked_by_hand(models, splits, X, y, np.ones(len(y)))[0]).max() > 1e-3
 
     def test_factors_rise_where_no_row_was_held_out_to_choose_them(self):
         rng = np.random.default_rng(0)
