@@ -136,6 +136,10 @@ class Mixture:
         """The density of shift + stretch * y, for shift and positive stretch (D,)."""
         return Mixture(self.logits, self.means * stretch + shift, self.scale.stretch(stretch))
 
+    def blur(self, deviations: Tensor) -> Mixture:
+        """The density of y with independent Gaussian noise of standard deviations (D,) added."""
+        return Mixture(self.logits, self.means, self.scale.blur(deviations))
+
     def marginal(self, targets: list[int]) -> Mixture:
         """The density of some of the targets, in the order named."""
         return Mixture(self.logits, self.means[..., targets], self.scale.marginal(targets))

@@ -61,6 +61,10 @@ class Scale(ABC):
         """The scale of the targets multiplied by positive ``factors`` (D,)."""
 
     @abstractmethod
+    def blur(self, deviations: Tensor) -> Scale:
+        """The scale of the targets with independent noise of standard deviations (D,) added."""
+
+    @abstractmethod
     def marginal(self, targets: list[int]) -> Scale:
         """The scale of some of the targets, in the order named."""
 
@@ -123,6 +127,9 @@ class DiagonalScale(Scale):
         if bool((factors == factors[0]).all()):  # what is spherical stays so
             factors = factors[:1]
         return DiagonalScale(self.deviations * factors, self.n_targets)
+
+    def blur(self, deviations: Tensor) -> DiagonalScale:
+        return DiagonalScale(torch.hypot(self.deviations, deviations))
 
     def marginal(self, targets: list[int]) -> DiagonalScale:
         shared = self.deviations.shape[-1] == 1
@@ -188,6 +195,9 @@ class CholeskyScale(Scale):
     def stretch(self, factors: Tensor) -> CholeskyScale:
         return CholeskyScale(self.factor * factors.unsqueeze(-1))
 
+    def blur(self, deviations: Tensor) -> CholeskyScale:
+        return CholeskyScale(add_to_diagonal(self.factor, deviations.square()))
+
     def marginal(self, targets: list[int]) -> CholeskyScale:
         return CholeskyScale(triangularise(self.factor[..., targets, :]))
 
@@ -237,18 +247,19 @@ def triangularise(rows: Tensor) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
-def add_to_diagonal(factor: Tensor, amount: float) -> Tensor:
-    """Lower Cholesky factor of L L^T + amount * I, for lower triangular L (..., D, D).
+def add_to_diagonal(factor: Tensor, amount: float | Tensor) -> Tensor:
+    """Lower Cholesky factor of L L^T + diag(amount), for lower triangular L (..., D, D).
 
-    One rank-one update sqrt(amount) e_i a target, by Givens rotations (Gill, Golub, Murray and
-    Saunders 1974, method C1): positive by construction at any magnitude, where forming the matrix
-    would lose ``amount`` beside large entries.
+    ``amount`` is one number or one of each target (D,). One rank-one update sqrt(amount_i) e_i a target,
+    by Givens rotations (Gill, Golub, Murray and Saunders 1974, method C1): positive by construction at any
+    magnitude, where forming the matrix would lose ``amount`` beside large entries.
     """
     dim = factor.shape[-1]
+    root = torch.as_tensor(amount, dtype=factor.dtype, device=factor.device).sqrt().expand(dim)
     columns = [factor[..., j:, j] for j in range(dim)]
     for i in reversed(range(dim)):  # so that every later column already has its positive diagonal
         carried = factor.new_zeros(dim - i)
-        carried[0] = amount**0.5
+        carried[0] = root[i]
         for j in range(i, dim):
             column = columns[j]
             radius = torch.hypot(column[..., :1], carried[..., :1])

@@ -31,7 +31,7 @@ from sklearn.utils.validation import _check_method_params, validate_data
 
 from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
 from sklearn_mdn._regressor import MDNRegressor, check_device
-from sklearn_mdn._stacking import HeldOut, stacked
+from sklearn_mdn._stacking import HeldOut, rounding_error, stacked
 
 
 @dataclass
@@ -195,8 +195,9 @@ class MDNSearchCV(BaseSearchCV):
         the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
         ``scoring`` says. The ``calibration_`` of the networks is chosen by the same densities: first a
         candidate's networks are made wider or narrower together, as is best for it alone, and in the end
-        those of all candidates, as is best for the pool. ``best_estimator_`` is then a
-        :class:`DensityPool`.
+        those of all candidates, as is best for the pool. Where targets were rounded, to whole numbers say,
+        the densities are compared after the error of rounding was added to them [2]_. ``best_estimator_``
+        is then a :class:`DensityPool`.
     cv : int, cross-validation generator or iterable, default=None
         As in GridSearchCV; None is 5-fold.
     verbose : int, default=0
@@ -237,6 +238,9 @@ class MDNSearchCV(BaseSearchCV):
     ----------
     .. [1] P. Smyth and D. Wolpert, "Linearly combining density estimators via stacking", Machine
        Learning 36, 1999.
+    .. [2] W. F. Sheppard, "On the calculation of the most probable values of frequency-constants, for data
+       arranged according to equidistant division of a scale", Proceedings of the London Mathematical
+       Society 29, 1898.
 
     Examples
     --------
@@ -510,14 +514,14 @@ class MDNSearchCV(BaseSearchCV):
     def _held_out(self, tasks, X, y) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""
         failed = {task.candidate for task in tasks if task.error is not None}
-        held_out = []
+        noise, held_out = rounding_error(np.asarray(y, dtype=np.float64)), []
         for task in tasks:
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)
                 y_test = np.asarray(y_test, dtype=np.float64)
                 network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
                 held_out.append(
-                    HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test)
+                    HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test, noise)
                 )
         if not held_out:  # as a refit on all rows would
             raise next(task.error for task in tasks if task.error is not None)

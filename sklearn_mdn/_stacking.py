@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
-from sklearn_mdn._fitting import CALIBRATIONS, calibration_places, larger_pool, shifted
+from sklearn_mdn._fitting import CALIBRATIONS, calibration_places, larger_pool, shifted, widen
 from sklearn_mdn._pool import DensityPool
 from sklearn_mdn._regressor import MDNRegressor
 from sklearn_mdn._unwrap import predict_distribution
@@ -61,6 +62,27 @@ def stacking_weights(
     return weights / weights.sum()
 
 
+def rounding_error(y: np.ndarray) -> np.ndarray:
+    """Standard deviation of the error that each target was rounded with when it was recorded.
+
+    That of a uniform distribution as wide as the least step between two values of the target (Sheppard
+    1898, "On the calculation of the most probable values of frequency-constants"): next to nothing where
+    the target is continuous. At the exact values of a target that was rounded, densities grow without
+    bound as components narrow, and would outweigh everything else that is to be known of a candidate.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+
+    Returns
+    -------
+    deviations : ndarray of shape (n_outputs,)
+        0 for a constant target.
+    """
+    steps = [np.diff(np.unique(target)) for target in y.reshape(len(y), -1).T]
+    return np.array([step.min() if len(step) else 0.0 for step in steps]) / np.sqrt(12.0)
+
+
 class HeldOut:
     """What a candidate fitted without a fold says of the fold's rows, whatever factors its networks have.
 
@@ -74,22 +96,37 @@ class HeldOut:
         Its numbers in the search.
     rows : ndarray of int
         The fold.
-    X, y : array-like
-        The fold's inputs and targets.
+    X : array-like
+        The fold's inputs.
+    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
+        The fold's targets.
+    noise : ndarray of shape (n_outputs,)
+        Standard deviations of independent noise that the densities are blurred with.
     """
 
     def __init__(
-        self, estimator: BaseEstimator, network: MDNRegressor, candidate: int, split: int, rows, X, y
+        self,
+        estimator: BaseEstimator,
+        network: MDNRegressor,
+        candidate: int,
+        split: int,
+        rows,
+        X,
+        y,
+        noise,
     ) -> None:
         self.estimator, self.network = estimator, network
         self.candidate, self.split, self.rows = candidate, split, rows
         own = network.calibration_
         self.places, self.n_members = calibration_places(own), len(own)
-        tables = []
-        for factor in CALIBRATIONS:
-            network.calibration_ = np.full_like(own, factor)
-            tables.append([member.logpdf(y) for member in predict_distribution(estimator, X).members()])
+        network.calibration_ = np.ones_like(own)
+        members = predict_distribution(estimator, X).members()
         network.calibration_ = own
+        targets, deviations = torch.from_numpy(y.reshape(len(y), -1)), torch.from_numpy(noise)
+        tables = [
+            [widen(member._mixture, factor).blur(deviations).log_prob(targets).numpy() for member in members]
+            for factor in torch.tensor(CALIBRATIONS, dtype=torch.float64).split(1)
+        ]
         self.table = np.array(tables)  # (factors, networks, rows)
 
     def log_density(self, shift: int = 0) -> np.ndarray:

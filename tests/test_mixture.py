@@ -20,21 +20,35 @@ def values_for(mixture, seed=7):
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(len(mixture.logits), mixture.n_targets)))
 
 
+def scipy_log_prob(weights, means, covariances, y):
+    return [
+        np.log(
+            sum(
+                w * stats.multivariate_normal(m, c).pdf(row)
+                for w, m, c in zip(weights[i], means[i], covariances[i], strict=True)
+            )
+        )
+        for i, row in enumerate(y.numpy())
+    ]
+
+
 @pytest.mark.parametrize(("kind", "dim"), JOINT)
 def test_log_prob_is_that_of_scipy(kind, dim):
     weights, means, _, full = joint(kind, dim)
     mixture = mixture_of(kind, dim)
     y = values_for(mixture)
-    expected = [
-        np.log(
-            sum(
-                w * stats.multivariate_normal(m, c).pdf(row)
-                for w, m, c in zip(weights[i], means[i], full[i], strict=True)
-            )
-        )
-        for i, row in enumerate(y.numpy())
-    ]
+    expected = scipy_log_prob(weights, means, full, y)
     np.testing.assert_allclose(mixture.log_prob(y).numpy(), expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize(("kind", "dim"), JOINT)
+def test_blur_is_the_convolution_with_independent_noise(kind, dim):
+    weights, means, _, full = joint(kind, dim)
+    mixture, deviations = mixture_of(kind, dim), np.linspace(0.4, 2.0, dim)
+    y = values_for(mixture)
+    expected = scipy_log_prob(weights, means, full + np.diag(deviations**2), y)
+    blurred = mixture.blur(torch.from_numpy(deviations))
+    np.testing.assert_allclose(blurred.log_prob(y).numpy(), expected, rtol=1e-11)
 
 
 @pytest.mark.parametrize("structure", ["diag", "spherical", "tied", "full"])

@@ -68,6 +68,13 @@ def test_stretch_multiplies_the_targets(scale, factors):
     np.testing.assert_allclose(full_covariance(stretched), expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("deviations", [[2.0, 0.5, 3.0], [0.0, 1e-9, 1e3]])
+def test_blur_adds_variances_of_targets(scale, deviations):
+    blurred = scale.blur(torch.tensor(deviations, dtype=torch.float64))
+    expected = full_covariance(scale) + np.diag(deviations) ** 2
+    np.testing.assert_allclose(full_covariance(blurred), expected, rtol=1e-12, atol=1e-13)
+
+
 def test_a_spherical_scale_stays_so_only_where_it_is_stretched_equally():
     scale = make("spherical")
     assert scale.stretch(torch.tensor([2.0, 2.0, 2.0])).deviations.shape[-1] == 1

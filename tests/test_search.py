@@ -29,9 +29,9 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution
 from sklearn_mdn._fitting import CALIBRATIONS
-from sklearn_mdn._stacking import stacking_weights
+from sklearn_mdn._stacking import rounding_error, stacking_weights
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
 
@@ -244,15 +244,22 @@ class TestFailures:
             search.fit(*data)
 
 
-def stacked_by_hand(models, splits, X, y, weight):
-    """Weights of candidates and factors of the networks of ``models[candidate][fold]``, in plain loops."""
+def stacked_by_hand(models, splits, X, y, weight, step):
+    """Weights of candidates and factors of the networks of ``models[candidate][fold]``, in plain loops.
+
+    ``step`` is the least step between two values of y.
+    """
     n_folds, table = len(splits), np.array(CALIBRATIONS)
     places = [[np.searchsorted(table, model.calibration_) for model in of_one] for of_one in models]
 
     def densities(c, f, shift):
         model, test = copy.copy(models[c][f]), splits[f][1]
         model.calibration_ = table[np.clip(places[c][f] + shift, 0, len(table) - 1)]
-        return [np.exp(d.logpdf(y[test])) for d in model.predict_distribution(X[test]).members()]
+        members = model.predict_distribution(X[test]).members()
+        return [
+            MixtureDistribution(d.weights, d.means, d.covariances + step**2 / 12).pdf(y[test])
+            for d in members
+        ]
 
     def expected(shares, f, shift):
         """Mean of the logarithm of the pool of all folds, to second order, from the networks of one fold."""
@@ -340,19 +347,21 @@ class TestStacking:
         np.testing.assert_allclose(some.stacking_weights_, once.stacking_weights_, atol=1e-6)
 
     @pytest.mark.parametrize(
-        ("n_estimators", "grid", "weighted"),
+        ("n_estimators", "grid", "weighted", "step"),
         [
-            (1, [{"alpha": [0.0, 5.0]}], False),
-            (1, [{"random_state": [0, 1, 2]}], True),
-            (2, [{"dropout": [0.0, 0.02]}], True),
-            (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], False),
-            (3, [{"early_stopping": [False], "max_iter": [20, 60]}], True),
+            (1, [{"alpha": [0.0, 5.0]}], False, 2**-20),
+            (1, [{"random_state": [0, 1, 2]}], True, 2**-20),
+            (2, [{"dropout": [0.0, 0.02]}], True, 2**-20),
+            (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], False, 2**-20),
+            (3, [{"early_stopping": [False], "max_iter": [20, 60]}], True, 2**-20),
+            (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], True, 0.5),
         ],
     )
-    def test_weights_and_factors_against_separate_fits(self, n_estimators, grid, weighted):
+    def test_weights_and_factors_against_separate_fits(self, n_estimators, grid, weighted, step):
         """Each candidate as wide as is best for its networks, then weights, then the width of them all."""
         X = np.random.default_rng(0).uniform(-2, 2, (60, 2))
-        y = np.sin(3 * X[:, 0]) * X[:, 1]
+        y = step * np.round(np.sin(3 * X[:, 0]) * X[:, 1] / step)
+        y[:2] = 0.0, step
         weight = np.random.default_rng(1).uniform(0.0, 2.0, 60) if weighted else np.ones(60)
         network = MDNRegressor(
             hidden_layer_sizes=16, max_iter=60, n_estimators=n_estimators, random_state=1, dtype="float64"
@@ -366,12 +375,24 @@ class TestStacking:
             ]
             for parameters in search.cv_results_["params"]
         ]
-        weights, factors = stacked_by_hand(models, splits, X, y, weight)
+        weights, factors = stacked_by_hand(models, splits, X, y, weight, step)
         np.testing.assert_allclose(search.stacking_weights_, weights, atol=1e-6)
         found = [estimator.calibration_ for estimator in search.best_estimator_.estimators_]
         np.testing.assert_array_equal(found, factors)
         own = [model.calibration_ for models_of_one in models for model in models_of_one]
         assert not np.array_equal(found, own)
+
+    @pytest.mark.parametrize(
+        ("y", "expected"),
+        [
+            ([3.0, 3.0, 3.0], [0.0]),
+            ([7.0, 3.0, 4.0, 3.0], [1 / np.sqrt(12)]),
+            ([0.0, 0.0, 0.0, 0.3, 0.30001, 5.0], [0.00001 / np.sqrt(12)]),
+            ([[1.0, 0.0], [3.0, 0.5], [1.0, 0.25]], [2 / np.sqrt(12), 0.25 / np.sqrt(12)]),
+        ],
+    )
+    def test_rounding_error(self, y, expected):
+        np.testing.assert_allclose(rounding_error(np.array(y)), expected, rtol=1e-9)
 
     def test_sample_weights_count(self, data):
         X, y = data
@@ -385,8 +406,8 @@ class TestStacking:
             ]
             for seed in range(3)
         ]
-        np.testing.assert_allclose(weights, stacked_by_hand(models, splits, X, y, weight)[0], atol=1e-6)
-        assert np.abs(weights - stacked_by_hand(models, splits, X, y, np.ones(len(y)))[0]).max() > 1e-3
+        np.testing.assert_allclose(weights, stacked_by_hand(models, splits, X, y, weight, 0.0)[0], atol=1e-6)
+        assert np.abs(weights - stacked_by_hand(models, splits, X, y, np.ones(len(y)), 0.0)[0]).max() > 1e-3
 
     def test_factors_rise_where_no_row_was_held_out_to_choose_them(self):
         rng = np.random.default_rng(0)
