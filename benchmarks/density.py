@@ -108,12 +108,8 @@ def score(prediction: Prediction, y_train, y, floor: float) -> dict:
     if "quantiles" in prediction:
         return score_quantiles(prediction, y)
     density = MixtureDistribution(**prediction)
-    blurred = density
-    if floor:
-        extra = floor**2 * (1.0 if y.ndim == 1 else np.eye(y.shape[1]))
-        blurred = MixtureDistribution(**{**prediction, "covariances": prediction["covariances"] + extra})
     return {
-        "log_likelihood": log_likelihood(y, blurred),
+        "log_likelihood": log_likelihood(y, blurred(density, floor)),
         "scale_floor": floor,
         "crps": crps(y, density),
         "energy_score": None if y.ndim == 1 else scaled_energy_score(prediction, y_train, y),
@@ -122,6 +118,15 @@ def score(prediction: Prediction, y_train, y, floor: float) -> dict:
         "width": interval_width(y, density, confidence=CONFIDENCE),
         "pit": np.round(pit_values(y, density), 5).tolist(),
     }
+
+
+def blurred(density: MixtureDistribution, floor: float) -> MixtureDistribution:
+    """The density convolved with N(0, floor^2 I), as the table's log-likelihood has it."""
+    if not floor:
+        return density
+    one_dimensional = density.means.ndim == 2
+    extra = floor**2 * (1.0 if one_dimensional else np.eye(density.means.shape[-1]))
+    return MixtureDistribution(density.weights, density.means, density.covariances + extra)
 
 
 def score_quantiles(prediction: Prediction, y) -> dict:

@@ -1,7 +1,8 @@
 """What stacking over candidates is worth against ten networks, on rows held out of the training rows.
 
 ``python benchmarks/stacking.py DATA`` trains the candidates of the table's grid once for each split, stacks
-some of them and all of them, and judges as ``ablation.py`` does: the test rows are never looked at.
+some of them and all of them, and judges as ``ablation.py`` does: the test rows are never looked at. Where
+``density.py`` declares a scale floor, the log-likelihood has it here too.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 from _methods import STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID
 from _peers import as_script, heading, machine, table
 from ablation import diabetes, inner_rows, judged_runs, rows_of
-from density import DataSet, read_data
+from density import SCALE_FLOOR, DataSet, blurred, read_data
 from sklearn.model_selection import KFold, ParameterGrid
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
 from sklearn_mdn._stacking import stacked
+from sklearn_mdn.metrics import log_likelihood
 
 BASELINE = "ten networks"
 
@@ -54,9 +56,10 @@ def judge(dataset: DataSet, split: int, options) -> dict[str, tuple[float, float
     X, y, X_judged, y_judged = dataset.X[fit], dataset.y[fit], dataset.X[judged], dataset.y[judged]
 
     def scores(model, seconds: float) -> tuple[float, float, float]:
-        lower, upper = model.predict_distribution(X_judged).interval(0.9)
+        density = model.predict_distribution(X_judged)
+        lower, upper = density.interval(0.9)
         return (
-            model.score(X_judged, y_judged),
+            log_likelihood(y_judged, blurred(density, SCALE_FLOOR.get(dataset.name, 0.0))),
             float(np.mean((lower <= y_judged) & (y_judged <= upper))),
             seconds,
         )
