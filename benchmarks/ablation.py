@@ -18,6 +18,7 @@ from _peers import as_script, heading, machine, progress, table
 from density import DataSet, read_data
 from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_diabetes
+from threadpoolctl import threadpool_limits
 
 from sklearn_mdn import MDNRegressor, _fitting, _regressor, _training
 
@@ -136,7 +137,11 @@ def rows_of(results: dict, names: Sequence[str], column: int, baseline: str = "d
 
 def judged_runs(judge: Callable, runs: list[tuple], options) -> Iterator[tuple]:
     """Each run with what ``judge`` makes of it, ``options.jobs`` at a time, a thread each."""
-    with progress(len(runs)) as advance, parallel_config("loky", inner_max_num_threads=1):
+    with (
+        progress(len(runs)) as advance,
+        parallel_config("loky", inner_max_num_threads=1),
+        threadpool_limits(1),  # where one job runs in this process
+    ):
         workers = Parallel(n_jobs=options.jobs, return_as="generator")
         results = workers(delayed(judge)(*run, options) for run in runs)
         for run, values in zip(runs, results, strict=True):
