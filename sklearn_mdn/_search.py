@@ -518,7 +518,7 @@ class MDNSearchCV(BaseSearchCV):
         for task in tasks:
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)
-                y_test = np.asarray(y_test, dtype=np.float64)
+                y_test = np.array(y_test, dtype=np.float64)  # torch wants it writable
                 network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
                 held_out.append(
                     HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test, noise)
