@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mdn._density import DensityRegressorMixin
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._mixture import pool
-from sklearn_mdn._unwrap import predict_distribution
+from sklearn_mdn._unwrap import predict_distribution, untransformed
 
 
 class DensityPool(DensityRegressorMixin, BaseEstimator):
@@ -86,9 +86,16 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are no estimators, or the weights do not fit them.
+            If there are no estimators, they were fitted to different numbers of features, or the weights do
+            not fit them.
+        TypeError
+            If one of them is no estimator of densities.
+        sklearn.exceptions.NotFittedError
+            If one of them is not fitted.
         """
-        new = cls(list(estimators), weights=weights)
+        new = cls(estimators, weights=weights)
+        new._validate_params()
+        _check_estimators(estimators)
         return new._adopt(list(estimators))
 
     # The estimators decide what they are fitted with.
@@ -109,16 +116,32 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         -------
         self : DensityPool
             The fitted pool.
+
+        Raises
+        ------
+        ValueError
+            If there are no estimators, or the weights do not fit them.
+        TypeError
+            If one of them is no estimator of densities.
         """
         extra = {} if sample_weight is None else {"sample_weight": sample_weight}
+        _check_estimators(self.estimators)
         _check_weights(self.weights, len(self.estimators))
         return self._adopt([clone(estimator).fit(X, y, **extra) for estimator in self.estimators])
 
     def _adopt(self, fitted):
         """Keep fitted estimators and their weights."""
         self.weights_ = _check_weights(self.weights, len(fitted))
+        for estimator in fitted:
+            check_is_fitted(estimator)
+            untransformed(estimator)
+        # A pipeline for texts, say, has no number of features.
+        widths = {each.n_features_in_ for each in fitted if hasattr(each, "n_features_in_")}
+        if len(widths) > 1:
+            raise ValueError(f"estimators must be fitted to the same features, got {sorted(widths)} of them.")
         self.estimators_ = fitted
-        self.n_features_in_ = fitted[0].n_features_in_
+        if widths:
+            (self.n_features_in_,) = widths
         if getattr(fitted[0], "feature_names_in_", None) is not None:
             self.feature_names_in_ = fitted[0].feature_names_in_
         return self
@@ -153,6 +176,15 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
             one_dimensional=parts[0]._one_dimensional,
             member_sizes=[size for part in parts for size in part._member_sizes],
         )
+
+
+def _check_estimators(estimators) -> None:
+    """Refuse what cannot be fitted, such as the pairs (name, estimator) that other ensembles take."""
+    for estimator in estimators:
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(
+                f"estimators must be a list of estimators, without names; got {estimator!r} in it."
+            )
 
 
 def _check_weights(weights, n_estimators: int) -> np.ndarray:

@@ -89,6 +89,19 @@ def _best_estimator(search: BaseSearchCV):
     return search.best_estimator_
 
 
+def untransformed(estimator, X=None) -> Unwrapped:
+    """What ``unwrap`` finds, if the regressor saw the target as it is."""
+    unwrapped = unwrap(estimator, X)
+    if unwrapped.target_transformers:
+        raise TypeError(
+            f"estimator must not transform its target: the density behind a TransformedTargetRegressor "
+            f"({type(unwrapped.target_transformers[0]).__name__}) is no Gaussian mixture. Judge it by "
+            "sklearn_mdn.metrics.log_likelihood_scorer, neg_crps_scorer, neg_pinball_scorer or "
+            "coverage_scorer, which follow the transform."
+        )
+    return unwrapped
+
+
 def predict_distribution(estimator, X) -> MixtureDistribution:
     """Conditional densities predicted by a fitted estimator, also from inside scikit-learn's wrappers.
 
@@ -132,12 +145,5 @@ def predict_distribution(estimator, X) -> MixtureDistribution:
     >>> len(distribution)
     4
     """
-    unwrapped = unwrap(estimator, X)
-    if unwrapped.target_transformers:
-        raise TypeError(
-            f"estimator must not transform its target: the density behind a TransformedTargetRegressor "
-            f"({type(unwrapped.target_transformers[0]).__name__}) is no Gaussian mixture. Judge it by "
-            "sklearn_mdn.metrics.log_likelihood_scorer, neg_crps_scorer, neg_pinball_scorer or "
-            "coverage_scorer, which follow the transform."
-        )
-    return unwrapped.regressor.predict_distribution(unwrapped.X)
+    core = untransformed(estimator, X)
+    return core.regressor.predict_distribution(core.X)

@@ -7,11 +7,14 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_mdn import DensityPool, MDNRegressor
 
@@ -84,6 +87,14 @@ def test_weight_zero_is_absence(data):
     np.testing.assert_allclose(pool.predict(X, quantiles=[0.01]), a.predict(X, quantiles=[0.01]))
 
 
+def test_estimators_without_a_number_of_features():
+    texts, y = [f"word{i % 3} word{i % 5}" for i in range(30)], np.arange(30) % 3
+    dense = FunctionTransformer(lambda matrix: matrix.toarray(), validate=False)
+    pool = DensityPool([make_pipeline(TfidfVectorizer(), dense, small())] * 2).fit(texts, y)
+    assert not hasattr(pool, "n_features_in_")
+    assert np.isfinite(pool.predict(texts)).all()
+
+
 def test_fit_fits_clones(data):
     X, y = data
     weight = np.random.default_rng(0).uniform(size=60)
@@ -117,12 +128,41 @@ def test_bad_weights(weights, message, data):
         DensityPool(models, weights=weights).fit(X, y)
 
 
-def test_bad_estimators(data):
+@pytest.mark.parametrize(
+    ("estimators", "error", "message"),
+    [
+        ([], ValueError, "at least one"),
+        (small(), TypeError, "must be an instance of 'list'"),
+        ([("small", small())], TypeError, "a list of estimators, without names"),
+        ([small(), None], TypeError, "got None"),
+        ([MDNRegressor], TypeError, "got <class"),
+    ],
+)
+def test_what_is_no_list_of_estimators(estimators, error, message, data):
+    with pytest.raises(error, match=message):
+        DensityPool(estimators).fit(*data)
+    with pytest.raises(error, match=message):
+        DensityPool.from_fitted(estimators)
+
+
+def test_estimators_that_cannot_be_pooled(data):
     X, y = data
-    with pytest.raises(ValueError, match="at least one"):
-        DensityPool.from_fitted([])
-    one, two = small().fit(X, y), small().fit(X, np.column_stack([y, y]))
+    one = small().fit(X, y)
     with pytest.raises(ValueError, match="targets of one shape"):
-        DensityPool.from_fitted([one, two]).predict(X)
-    with pytest.raises(TypeError, match="predict_distribution"):
-        DensityPool.from_fitted([BayesianRidge().fit(X, y)]).predict(X)
+        DensityPool.from_fitted([one, small().fit(X, np.column_stack([y, y]))]).predict(X)
+    with pytest.raises(ValueError, match=r"same features, got \[1, 2\]"):
+        DensityPool.from_fitted([one, small().fit(X[:, :1], y)])
+    with pytest.raises(NotFittedError, match="MDNRegressor"):
+        DensityPool.from_fitted([one, small()])
+    for regressor, message in (
+        (BayesianRidge(), "BayesianRidge has no predict_distribution"),
+        (make_pipeline(BayesianRidge()), "BayesianRidge inside Pipeline has no predict_distribution"),
+        (
+            TransformedTargetRegressor(small(), func=np.exp, inverse_func=np.log),
+            "must not transform its target",
+        ),
+    ):
+        with pytest.raises(TypeError, match=message):
+            DensityPool([regressor]).fit(X, y)
+        with pytest.raises(TypeError, match=message):
+            DensityPool.from_fitted([one, regressor.fit(X, y)])
