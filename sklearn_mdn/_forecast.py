@@ -250,6 +250,8 @@ def check_forecast(y_true, y_dist) -> tuple[np.ndarray, Forecast]:
     y : ndarray of shape (n,) or (n, D)
     forecast : Forecast
     """
+    if hasattr(y_true, "cdf"):
+        raise TypeError(f"y_true must hold the targets, y_dist comes second; got {type(y_true).__name__}.")
     if isinstance(y_dist, MixtureDistribution):
         forecast: Forecast = MixtureForecast(y_dist)
     elif isinstance(y_dist, (np.ndarray, Sequence)):

@@ -431,6 +431,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=rf"y_true must have the shape \({N},\)"):
             score(np.zeros(shape), forms()[form])
 
+    @pytest.mark.parametrize("score", [*SCORES, pit_values, distribution_report], ids=by_name)
+    @pytest.mark.parametrize("form", ["mixture", "frozen"])
+    def test_arguments_the_wrong_way_round(self, score, form):
+        with pytest.raises(TypeError, match="y_true must hold the targets, y_dist comes second"):
+            score(forms()[form], np.zeros(N))
+
     @pytest.mark.parametrize("score", [*SCORES, pit_values], ids=by_name)
     def test_one_target_with_an_axis_needs_one(self, score):
         weights, means, variances = mixture_parameters(0)
