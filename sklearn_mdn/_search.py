@@ -129,17 +129,25 @@ def _prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) 
 
 
 def _train_stack(
-    plans: list[Plan], settings: tuple, on_epoch=None
+    plans: list[Plan], settings: tuple, context, caller
 ) -> tuple[list[Trained] | Exception, float]:
-    """Train plans as one stack; returns what came of it, or the error, and the seconds."""
+    """Train plans as one stack, telling callbacks; returns what came of it, or the error, and the seconds."""
+
+    def on_epoch(epoch, state) -> bool:
+        step = context.subcontext(task_name="epoch")
+        step.call_on_fit_task_begin(estimator=caller)
+        return step.call_on_fit_task_end(estimator=caller)
+
     start = time.perf_counter()
     device, dtype = settings
+    context.call_on_fit_task_begin(estimator=caller)
     try:
         result = train_plans(
             plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
         )
     except Exception as error:
         result = error
+    context.call_on_fit_task_end(estimator=caller)
     return result, time.perf_counter() - start
 
 
@@ -392,15 +400,25 @@ class MDNSearchCV(BaseSearchCV):
         planned = [task for task in tasks if task.plan is not None]
         n_jobs = joblib.effective_n_jobs(self.n_jobs)
         stacks = _stacks(planned, self.max_stack_bytes, n_jobs)
-        search = context.subcontext(task_name="search", max_subtasks=len(stacks))
+        search = context.subcontext(task_name="search", max_subtasks=len(stacks), sequential_subtasks=False)
         search.call_on_fit_task_begin(estimator=self)
+        # Made ahead, since a context cannot grow while a worker's copy of it is being pickled.
+        contexts = [
+            search.subcontext(
+                task_name="stack",
+                task_id=number,
+                max_subtasks=max(task.plan.settings.max_iter for task in stack),
+            )
+            for number, stack in enumerate(stacks)
+        ]
         outcomes = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
             delayed(_train_stack)(
                 [task.plan for task in stack],
                 (_network_of(stack[0].estimator).device, _network_of(stack[0].estimator).dtype),
-                self._reporter(stack, search) if n_jobs == 1 else None,
+                stack_context,
+                self,
             )
-            for stack in stacks
+            for stack, stack_context in zip(stacks, contexts, strict=True)
         )
         for number, (stack, (result, seconds)) in enumerate(zip(stacks, outcomes, strict=True), start=1):
             n_members = sum(len(task.plan.train) for task in stack)
@@ -414,22 +432,6 @@ class MDNSearchCV(BaseSearchCV):
                     _network_of(task.estimator)._store(task.plan, result[place])
                     task.plan = None
         search.call_on_fit_task_end(estimator=self)
-
-    def _reporter(self, stack, search):
-        """Tells scikit-learn's callbacks of each epoch of a stack."""
-        longest = max(task.plan.settings.max_iter for task in stack)
-        context = search.subcontext(task_name="stack", max_subtasks=longest)
-        context.call_on_fit_task_begin(estimator=self)
-
-        def on_epoch(epoch, state) -> bool:
-            step = context.subcontext(task_name="epoch")
-            step.call_on_fit_task_begin(estimator=self)
-            stop = step.call_on_fit_task_end(estimator=self)
-            if epoch == longest:
-                context.call_on_fit_task_end(estimator=self)
-            return stop
-
-        return on_epoch
 
     def _score_task(self, task, split, X, y, scorers, score_params) -> None:
         """Score one fitted candidate as GridSearchCV does, a failed one by ``error_score``."""

@@ -461,27 +461,48 @@ def test_progress(data, capsys):
     assert "[stack 1/1] 4 networks" in out
 
 
-def test_callbacks_follow_the_epochs(data):
-    class Epochs:
-        def __init__(self):
-            self.begun, self.ended = [], []
+class TaskLog:
+    """A callback that writes down what it is told, from whichever process."""
 
-        def setup(self, estimator, context):
-            pass
+    def __init__(self, path):
+        self.path = path
 
-        def teardown(self, estimator, context):
-            pass
+    def setup(self, estimator, context):
+        pass
 
-        def on_fit_task_begin(self, estimator, context):
-            self.begun.append(context.task_name)
+    def teardown(self, estimator, context):
+        pass
 
-        def on_fit_task_end(self, estimator, context):
-            self.ended.append(context.task_name)
+    def on_fit_task_begin(self, estimator, context):
+        self.write("begun", context.task_name)
 
-    epochs = Epochs()
-    MDNSearchCV(small(), {"n_components": [1, 3]}, cv=2).set_callbacks(epochs).fit(*data)
-    assert epochs.begun.count("epoch") == 3
-    assert sorted(epochs.begun) == sorted(epochs.ended)
+    def on_fit_task_end(self, estimator, context):
+        self.write("ended", context.task_name)
+
+    def write(self, *words):
+        with open(self.path, "a") as file:
+            file.write(" ".join(words) + "\n")
+
+    def count(self, *words):
+        return self.path.read_text().splitlines().count(" ".join(words))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_callbacks_follow_the_epochs(data, tmp_path, n_jobs):
+    log = TaskLog(tmp_path / "log")
+    search = MDNSearchCV(small(), {"n_components": [1, 3]}, cv=2, n_jobs=n_jobs).set_callbacks(log)
+    search.fit(*data)
+    assert log.count("begun", "epoch") == 3 * n_jobs
+    for task, times in {"stack": n_jobs, "search": 1, "refit": 1, "fit": 1}.items():
+        assert log.count("begun", task) == log.count("ended", task) == times
     monitor = ScoringMonitor(scoring="r2")
     MDNSearchCV(small().set_callbacks(monitor), {"n_components": [1, 3]}, cv=2).fit(*data)
     assert len(monitor.get_logs().data) >= 3
+
+
+def test_callbacks_of_networks_that_stop_early(data, tmp_path):
+    log = TaskLog(tmp_path / "log")
+    early = small().set_params(early_stopping=True, n_iter_no_change=1, max_iter=60, tol=1.0)
+    MDNSearchCV(early, {"n_components": [1, 3]}, cv=2).set_callbacks(log).fit(*data)
+    assert 1 <= log.count("begun", "epoch") == log.count("ended", "epoch") < 60
+    assert log.count("begun", "stack") == log.count("ended", "stack") == 1
