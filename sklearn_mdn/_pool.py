@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_mdn._density import DensityRegressorMixin
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._mixture import pool
-from sklearn_mdn._unwrap import predict_distribution, untransformed
+from sklearn_mdn._unwrap import predict_distribution, untransformed, weight_argument
 
 
 class DensityPool(DensityRegressorMixin, BaseEstimator):
@@ -110,7 +110,8 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, for estimators whose ``fit`` takes them.
+            Weights of the rows. All estimators must be able to take them; pipelines hand them to their last
+            step (with metadata routing enabled, to whatever step asks for them).
 
         Returns
         -------
@@ -124,10 +125,13 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         TypeError
             If one of them is no estimator of densities.
         """
-        extra = {} if sample_weight is None else {"sample_weight": sample_weight}
         _check_estimators(self.estimators)
         _check_weights(self.weights, len(self.estimators))
-        return self._adopt([clone(estimator).fit(X, y, **extra) for estimator in self.estimators])
+        fitted = []
+        for estimator in self.estimators:
+            weights = {} if sample_weight is None else {weight_argument(estimator): sample_weight}
+            fitted.append(clone(estimator).fit(X, y, **weights))
+        return self._adopt(fitted)
 
     def _adopt(self, fitted):
         """Keep fitted estimators and their weights."""

@@ -32,6 +32,7 @@ from sklearn.utils.validation import _check_method_params, validate_data
 from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
 from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._stacking import HeldOut, rounding_error, stacked
+from sklearn_mdn._unwrap import weight_argument
 
 
 @dataclass
@@ -509,8 +510,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _row_weights(self, fit_params, y) -> np.ndarray:
         """Sample weights on their way to the network, or ones."""
-        last = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
-        weights = fit_params.get(f"{last}sample_weight", fit_params.get("sample_weight"))
+        weights = fit_params.get(weight_argument(self.estimator), fit_params.get("sample_weight"))
         return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
 
     def _held_out(self, tasks, X, y) -> list[HeldOut]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from sklearn import get_config
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
@@ -87,6 +88,20 @@ def _best_estimator(search: BaseSearchCV):
         )
     check_is_fitted(search)
     return search.best_estimator_
+
+
+def weight_argument(estimator) -> str:
+    """What the weights of the rows are called in ``fit``: pipelines want the name of the step before it."""
+    prefix = ""
+    while not get_config()["enable_metadata_routing"]:
+        if isinstance(estimator, BaseSearchCV):
+            estimator = estimator.estimator
+        elif isinstance(estimator, Pipeline):
+            name, estimator = estimator.steps[-1]
+            prefix += f"{name}__"
+        else:
+            break
+    return f"{prefix}sample_weight"
 
 
 def untransformed(estimator, X=None) -> Unwrapped:

@@ -6,13 +6,14 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import BayesianRidge
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -108,6 +109,29 @@ def test_fit_fits_clones(data):
     assert np.isfinite(cross_val_score(clone(pool), X, y, cv=2)).all()
     copy = pickle.loads(pickle.dumps(pool))
     np.testing.assert_array_equal(copy.predict(X), pool.predict(X))
+
+
+WRAPPED = {
+    "network": lambda network: network,
+    "pipeline": lambda network: make_pipeline(FunctionTransformer(), network),
+    "pipeline of a pipeline": lambda network: make_pipeline(FunctionTransformer(), make_pipeline(network)),
+    "search": lambda network: GridSearchCV(make_pipeline(network), {"mdnregressor__alpha": [1e-4]}, cv=2),
+    "pool": lambda network: DensityPool([make_pipeline(network)]),
+}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_weights_reach_the_network(wrapped, routing, data):
+    X, y = data
+    weight = np.random.default_rng(0).uniform(size=60)
+    with config_context(enable_metadata_routing=routing):
+        network = small()
+        if routing:
+            network.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        pool = DensityPool([WRAPPED[wrapped](network)]).fit(X, y, sample_weight=weight)
+    expected = small().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(pool.predict(X), expected.predict(X))
 
 
 @pytest.mark.parametrize(
