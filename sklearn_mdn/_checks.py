@@ -53,10 +53,17 @@ def check_confidence(value) -> float:
 
 
 def check_count(value, name: str) -> int:
-    """A number of draws, at least one."""
+    """How many there are to be, at least one."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     return int(value)
+
+
+def check_index(value, length: int, name: str) -> int:
+    """The place of one thing among several, not negative."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or not -length <= value < length:
+        raise ValueError(f"{name} must be an integer from {-length} to {length - 1}, got {value!r}.")
+    return int(value) % length
 
 
 def check_targets(targets, n_targets: int) -> list[int]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils._dataframe import is_pandas_df
 
-from sklearn_mdn._checks import check_levels
+from sklearn_mdn._checks import check_count, check_index, check_levels
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._drawing import BLACK, ORANGE, VERMILION, options, prepare_axes
+from sklearn_mdn._profile import feature_profile
 from sklearn_mdn._transformed import TransformedDensity, predict_density
 
 N_GRID = 400
@@ -44,7 +44,7 @@ def univariate_rows(y_dist, target) -> UnivariateRows:
             target = 0 if target is None and shape[1] == 1 else target
             if target is None:
                 raise ValueError(f"target must say which of the {shape[1]} targets to draw, got None.")
-            y_dist = y_dist.marginal(int(target))
+            y_dist = y_dist.marginal(check_index(target, shape[1], "target"))
         return UnivariateRows(y_dist, shape[0])
     if isinstance(y_dist, np.ndarray):
         raise TypeError("y_dist must have densities to draw, got an array of draws.")
@@ -60,7 +60,7 @@ def check_observed(y_true, n_rows: int, target) -> np.ndarray | None:
         return None
     y = check_array(y_true, ensure_2d=False, dtype=np.float64, input_name="y_true")
     if y.ndim == 2:
-        y = y[:, 0 if target is None and y.shape[1] == 1 else target]
+        y = y[:, check_index(0 if target is None and y.shape[1] == 1 else target, y.shape[1], "target")]
     if y.shape != (n_rows,):
         raise ValueError(
             f"y_true must hold one value for each of the {n_rows} rows, got the shape {y.shape}."
@@ -77,30 +77,6 @@ def range_of(rows: UnivariateRows, y) -> np.ndarray:
     # Behind a transform of the target there may be nothing beyond what it maps to.
     margin = 0.0 if isinstance(rows.y_dist, TransformedDensity) else 0.03 * (high - low)
     return np.linspace(low - margin, high + margin, N_GRID)
-
-
-def feature_profile(X, feature, n_points: int):
-    """Rows that differ in one feature only, its values in X, and its name.
-
-    The other features stand at their median, or at their most frequent value where they are no numbers.
-    """
-    if is_pandas_df(X):
-        name = feature if isinstance(feature, str) else X.columns[feature]
-        profile = X.iloc[np.zeros(n_points, dtype=int)].reset_index(drop=True)
-        for column in X.columns:
-            numeric = X[column].dtype.kind in "fiu"
-            profile[column] = X[column].median() if numeric else X[column].mode().iloc[0]
-            profile[column] = profile[column].astype("float64" if numeric else X[column].dtype)
-        values = X[name].to_numpy(dtype=np.float64)
-        profile[name] = np.linspace(np.nanmin(values), np.nanmax(values), n_points)
-        return profile, values, str(name)
-    X = np.asarray(X, dtype=np.float64)
-    if isinstance(feature, str) or not -X.shape[1] <= feature < X.shape[1]:
-        raise ValueError(f"feature must be one of the {X.shape[1]} columns of X, got {feature!r}.")
-    profile = np.tile(np.nanmedian(X, axis=0), (n_points, 1))
-    values = X[:, feature]
-    profile[:, feature] = np.linspace(np.nanmin(values), np.nanmax(values), n_points)
-    return profile, values, "x" if X.shape[1] == 1 else f"feature {feature % X.shape[1]}"
 
 
 class ConditionalDensityDisplay:
@@ -213,6 +189,7 @@ class ConditionalDensityDisplay:
         -------
         display : ConditionalDensityDisplay
         """
+        check_count(grid_resolution, "grid_resolution")
         profile, values, name = feature_profile(X, feature, grid_resolution)
         x = np.linspace(np.nanmin(values), np.nanmax(values), grid_resolution)
         display = cls(
@@ -329,6 +306,10 @@ class ConditionalDensityDisplay:
         """
         if kind not in ("heatmap", "bands"):
             raise ValueError(f"kind must be 'heatmap' or 'bands', got {kind!r}.")
+        if modes and not isinstance(self.y_dist, MixtureDistribution):
+            raise TypeError(
+                f"modes are found for a MixtureDistribution only, got {type(self.y_dist).__name__}."
+            )
         default = LINE_LEVELS if kind == "heatmap" else BAND_LEVELS
         levels = np.sort(np.atleast_1d(check_levels(default if levels is None else levels, "levels")))
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
@@ -384,10 +365,6 @@ class ConditionalDensityDisplay:
         return bands
 
     def _draw_modes(self, ax):
-        if not isinstance(self.y_dist, MixtureDistribution):
-            raise TypeError(
-                f"modes are found for a MixtureDistribution only, got {type(self.y_dist).__name__}."
-            )
         modes = self.y_dist.modes()
         heights = np.exp(self.y_dist.logpdf(np.where(np.isnan(modes), 0.0, modes).T)).T
         heights = np.where(np.isnan(modes), 0.0, heights)

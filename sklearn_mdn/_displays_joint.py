@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_array
 
-from sklearn_mdn._checks import check_levels
+from sklearn_mdn._checks import check_index, check_levels
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._drawing import BLUE, ORANGE, VERMILION, options, prepare_axes
 from sklearn_mdn._transformed import predict_density
@@ -146,6 +146,7 @@ class JointDensityDisplay:
             raise ValueError(
                 f"targets must be two of several, got {targets!r} for a mean of shape {y_dist.mean().shape}."
             )
+        row = check_index(row, y_dist.mean().shape[0], "row")
         point = None
         if y_true is not None:
             y = check_array(y_true, dtype=np.float64, input_name="y_true")

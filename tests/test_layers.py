@@ -23,7 +23,7 @@ LAYERS = {
     ],
     "estimators": ["_density", "_fitting", "_progress", "_regressor", "_pool", "_stacking", "_search"],
     "on top": [
-        *["_drawing", "_displays_density", "_displays_curves", "_displays_joint"],
+        *["_drawing", "_profile", "_displays_density", "_displays_curves", "_displays_joint"],
         *["_displays_calibration", "_displays_training", "plotting"],
         *["_picture", "_table", "__main__"],
     ],
@@ -35,7 +35,7 @@ THIRD_PARTY = {
     "learning": {"torch", "numpy"},
     "boundary": {"torch", "numpy", "scipy", "sklearn"},
     "estimators": {"torch", "numpy", "scipy", "sklearn", "joblib"},
-    "on top": {"numpy", "scipy", "sklearn", "joblib", "matplotlib"},
+    "on top": {"numpy", "scipy", "sklearn", "joblib", "narwhals", "matplotlib"},
 }
 # Learning sees a module and a loss only.
 UNSEEN = {"learning": set(LAYERS["numerics"]) | set(LAYERS["model"])}

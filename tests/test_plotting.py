@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._drawing import CYCLE
+from sklearn_mdn._profile import feature_profile
 from sklearn_mdn.metrics import coverage, pit_values
 from sklearn_mdn.plotting import (
     ConditionalDensityDisplay,
@@ -317,28 +318,48 @@ class TestConditional:
         np.testing.assert_allclose(display.lines_[1].get_ydata(), expected.median())
         assert display.ax_.get_xlabel() == "feature 2"
 
-    def test_data_frames(self):
-        pandas = pytest.importorskip("pandas")
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    @pytest.mark.parametrize("feature", ["b", 1, -2])
+    def test_data_frames(self, library, feature):
+        frames = pytest.importorskip(library)
         model, X, y = fitted()
-        frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+        frame = frames.DataFrame(dict(zip("abc", X.T, strict=True)))
         model.fit(frame, y)
-        display = ConditionalDensityDisplay.from_estimator(model, frame, y, feature="b", grid_resolution=20)
+        display = ConditionalDensityDisplay.from_estimator(
+            model, frame, y, feature=feature, grid_resolution=20
+        )
         expected = ConditionalDensityDisplay.from_estimator(
             LinearDensity().fit(X, y), X, y, feature=1, grid_resolution=20
         )
         np.testing.assert_allclose(display.density_, expected.density_, rtol=1e-6)
         assert display.ax_.get_xlabel() == "b"
 
-    def test_categorical_columns_stand_at_the_most_frequent_value(self):
-        pandas = pytest.importorskip("pandas")
-        from sklearn_mdn._displays_density import feature_profile
-
-        frame = pandas.DataFrame({"a": [1, 5, 2, 9], "kind": ["u", "v", "v", "w"], "b": [0.0, 1.0, 2.0, 3.0]})
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    def test_columns_that_are_no_numbers_stand_at_the_most_frequent_value(self, library):
+        frames = pytest.importorskip(library)
+        columns = {
+            "a": [1, 5, 2, 9],
+            "kind": ["u", "v", "v", None],
+            "on": [True, False, True, True],
+            "empty": [None] * 4,
+            "b": [0.0, 1.0, None, 3.0],
+        }
+        frame = frames.DataFrame(columns)
+        if library == "pandas":
+            frame = frame.astype({"kind": "category"}).set_index(np.array([7, 7, 3, 1]))
         profile, values, name = feature_profile(frame, "b", 3)
-        assert profile["kind"].tolist() == ["v"] * 3
-        assert profile["a"].tolist() == [3.5] * 3
-        assert profile["b"].tolist() == [0.0, 1.5, 3.0]
-        assert (values.tolist(), name) == ([0.0, 1.0, 2.0, 3.0], "b")
+        assert type(profile) is type(frame)
+        assert profile["kind"].dtype == frame["kind"].dtype
+        assert {key: list(profile[key]) for key in ("a", "kind", "on", "b")} == {
+            "a": [3.5] * 3,
+            "kind": ["v"] * 3,
+            "on": [True] * 3,
+            "b": [0.0, 1.5, 3.0],
+        }
+        np.testing.assert_array_equal(values, [0.0, 1.0, np.nan, 3.0])
+        assert name == "b"
+        with pytest.raises(ValueError, match="a column of numbers, got 'kind' of type"):
+            feature_profile(frame, "kind", 3)
 
     @pytest.mark.parametrize("kind", ["heatmap", "bands"])
     def test_other_distributions(self, kind):
@@ -386,11 +407,22 @@ class TestConditional:
         with pytest.raises(error, match=message):
             ConditionalDensityDisplay.from_predictions(**{"y_true": None, "y_dist": mixture(), **arguments})
 
-    def test_no_such_feature(self):
+    @pytest.mark.parametrize("library", [None, "pandas", "polars"])
+    @pytest.mark.parametrize("feature", [3, -4, "bmi", 1.0, None])
+    def test_no_such_feature(self, library, feature):
         model, X, y = fitted()
-        for feature in (3, "bmi"):
-            with pytest.raises(ValueError, match="feature must be one of the 3 columns"):
-                ConditionalDensityDisplay.from_estimator(model, X, y, feature=feature)
+        if library:
+            X = pytest.importorskip(library).DataFrame(dict(zip("abc", X.T, strict=True)))
+        with pytest.raises(ValueError, match="feature must be one of the 3 columns"):
+            ConditionalDensityDisplay.from_estimator(model, X, y, feature=feature)
+
+    @pytest.mark.parametrize("target", [2, -3, 0.0, "a"])
+    def test_no_such_target(self, target):
+        for call in (ConditionalDensityDisplay, DensityCurvesDisplay, DensityRidgeDisplay):
+            with pytest.raises(ValueError, match="target must be an integer from -2 to 1, got"):
+                call.from_predictions(None, mixture_2d(), target=target)
+            with pytest.raises(ValueError, match="target must be an integer from -2 to 1, got"):
+                call.from_predictions(np.zeros((N, 2)), mixture(), target=target)
 
 
 class TestCurves:
@@ -501,6 +533,8 @@ class TestJoint:
             ({"y_dist": stats.norm(np.zeros((N, 2)))}, TypeError, "must be a MixtureDistribution"),
             ({"y_true": np.zeros((N, 3))}, ValueError, "y_true must have the shape"),
             ({"targets": [0]}, ValueError, "targets must be two of several"),
+            ({"row": N}, ValueError, "row must be an integer from -30 to 29, got 30"),
+            ({"row": 0.5}, ValueError, "row must be an integer from -30 to 29, got 0.5"),
             ({"confidence": [1.5]}, ValueError, "confidence must"),
         ],
     )
