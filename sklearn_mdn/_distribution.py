@@ -272,7 +272,7 @@ class MixtureDistribution:
         if self._mixture.n_targets == 1:
             self._blockwise(self._marginals, lambda part, y: part.log_prob(y).squeeze(-1), [aligned], out)
         else:
-            self._blockwise(self._mixture, Mixture.log_prob, [aligned], out)
+            self._blockwise(self._mixture, Mixture.log_prob_anywhere, [aligned], out)
         return out.reshape(shape[:-1])
 
     def pdf(self, y):

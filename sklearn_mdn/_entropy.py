@@ -115,7 +115,9 @@ def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[T
     nodes = lower.new_tensor([-node for node in NODES] + list(NODES[-2::-1]))
     y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * nodes
     log_terms = mixture.component_log_prob(y)
-    values = torch.logsumexp(log_terms, dim=-1).exp() * component_entropy(log_terms)
+    density = torch.logsumexp(log_terms, dim=-1).exp()
+    # So far from all components there may be none to share the density out among.
+    values = torch.where(density > 0, density * component_entropy(log_terms), 0.0)
     fine, coarse = (
         half * (values * half.new_tensor(rule + rule[-2::-1])).sum(-1) for rule in (KRONROD, GAUSS)
     )

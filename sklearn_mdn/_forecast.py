@@ -58,6 +58,12 @@ class Forecast(ABC):
     def quantiles(self, levels: np.ndarray) -> np.ndarray:
         """Quantiles at Q levels, (Q, n) or (Q, n, D)."""
 
+    def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the central intervals, per target."""
+        tail = 0.5 * (1.0 - confidence)
+        lower, upper = self.quantiles(np.array([tail, 1.0 - tail]))
+        return lower, upper
+
     @abstractmethod
     def crps(self, y: np.ndarray) -> np.ndarray:
         """Continuous ranked probability score, per target."""
@@ -89,6 +95,9 @@ class MixtureForecast(Forecast):
 
     def quantiles(self, levels):
         return self._distribution.ppf(self._on_axes_of(levels))
+
+    def interval(self, confidence):
+        return self._distribution.interval(confidence)
 
     def crps(self, y):
         return self._distribution.crps(y)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sklearn_mdn import _normal
 from sklearn_mdn._scale import Scale, join, take_components
-from sklearn_mdn._univariate import Univariate
+from sklearn_mdn._univariate import Univariate, present
 
 FAR = 1e150  # whose square is still finite
 
@@ -107,6 +107,12 @@ class Mixture:
         """log p(y) for y (..., D)."""
         return LogMixture.apply(self.logits, self.component_log_prob(y))  # type: ignore[no-any-return]
 
+    def log_prob_anywhere(self, y: Tensor) -> Tensor:
+        """log p(y), -inf also where y is so far out that whitening it leaves no number."""
+        each = self.component_log_prob(y)
+        lost = each.isnan() & ~y.isnan().any(-1, keepdim=True)
+        return torch.logsumexp(self.log_weights + torch.where(lost, -torch.inf, each), dim=-1)
+
     def log_responsibilities(self, y: Tensor) -> Tensor:
         """log P(component | y) for y (..., D), the result (..., K)."""
         z = self.scale.whiten(y.unsqueeze(-2) - self.means)
@@ -117,14 +123,15 @@ class Mixture:
 
     def mean(self) -> Tensor:
         """E[y], (..., D)."""
-        return (self.weights.unsqueeze(-1) * self.means).sum(-2)
+        weights = self.weights.unsqueeze(-1)
+        return (weights * present(weights, self.means)).sum(-2)
 
     def covariance(self) -> Tensor:
         """Cov[y], (..., D, D): within the components and between them."""
         weights = self.weights[..., None, None]
         spread = self.means - self.mean().unsqueeze(-2)
         between = spread.unsqueeze(-1) * spread.unsqueeze(-2)
-        return (weights * (self.scale.covariance() + between)).sum(-3)
+        return (weights * present(weights, self.scale.covariance() + between)).sum(-3)
 
     def univariate(self) -> Univariate:
         """The D marginals of single targets, with the batch axes (..., D)."""
@@ -196,8 +203,8 @@ class Mixture:
         means = torch.stack([part.mean() for part in parts])
         variances = torch.stack([part.univariate().var() for part in parts])
         shares = shares.unsqueeze(-1)
-        spread = (means - (shares * means).sum(0)).square()
-        return (shares * variances).sum(0), (shares * spread).sum(0)
+        spread = (means - (shares * present(shares, means)).sum(0)).square()
+        return (shares * present(shares, variances)).sum(0), (shares * present(shares, spread)).sum(0)
 
     def draw_alike(self, uniform: Tensor, noise: Tensor) -> Tensor:
         """Draws (n, M, D) from the same uniform (M,) and normal (M, D) numbers for each of n rows."""

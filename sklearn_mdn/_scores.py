@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from sklearn_mdn._checks import check_confidence, check_levels
-from sklearn_mdn._forecast import Forecast, check_forecast
+from sklearn_mdn._forecast import check_forecast
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
 
@@ -250,7 +250,7 @@ def interval_score(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     4.9345...
     """
     y, forecast = check_forecast(y_true, y_dist)
-    lower, upper = _interval(forecast, confidence)
+    lower, upper = forecast.interval(check_confidence(confidence))
     outside = np.maximum(lower - y, 0.0) + np.maximum(y - upper, 0.0)
     score = upper - lower + 2.0 / (1.0 - confidence) * outside
     return _target_mean(score, sample_weight, multioutput)
@@ -290,7 +290,7 @@ def coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput=
     0.5
     """
     y, forecast = check_forecast(y_true, y_dist)
-    lower, upper = _interval(forecast, confidence)
+    lower, upper = forecast.interval(check_confidence(confidence))
     return _target_mean((lower <= y) & (y <= upper), sample_weight, multioutput)
 
 
@@ -328,7 +328,7 @@ def interval_width(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     4.9345...
     """
     _, forecast = check_forecast(y_true, y_dist)
-    lower, upper = _interval(forecast, confidence)
+    lower, upper = forecast.interval(check_confidence(confidence))
     return _target_mean(upper - lower, sample_weight, multioutput)
 
 
@@ -495,12 +495,6 @@ def _distance_from_uniform(pit: np.ndarray, weights: np.ndarray) -> float:
     # On a step |F(u) - u| has the primitive (u - F) |u - F| / 2.
     upper, lower = edges[1:] - share, edges[:-1] - share
     return float(0.5 * (upper * np.abs(upper) - lower * np.abs(lower)).sum())
-
-
-def _interval(forecast: Forecast, confidence) -> np.ndarray:
-    """Lower and upper ends of the central intervals, per target."""
-    tail = 0.5 * (1.0 - check_confidence(confidence))
-    return forecast.quantiles(np.array([tail, 1.0 - tail]))
 
 
 def _row_weights(sample_weight, y: np.ndarray) -> np.ndarray:

@@ -74,17 +74,18 @@ class Univariate:
         return (self.weights * differences).sum(-1)
 
     def mean(self) -> Tensor:
-        return (self.weights * self.means).sum(-1)
+        return (self.weights * present(self.weights, self.means)).sum(-1)
 
     def var(self) -> Tensor:
         spread = (self.means - self.mean().unsqueeze(-1)).square()
-        return (self.weights * (self.deviations.square() + spread)).sum(-1)
+        return (self.weights * present(self.weights, self.deviations.square() + spread)).sum(-1)
 
     def crps(self, y: Tensor) -> Tensor:
         """E|X - y| - E|X - X'| / 2, Grimit, Gneiting, Berrocal and Johnson (2006), equation 5."""
-        distances = _normal.mean_absolute(y.unsqueeze(-1) - self.means, self.deviations)
-        distance = (self.weights * distances).sum(-1)
-        return torch.clamp(distance - 0.5 * self._mean_difference(), min=0.0)
+        mixture = self.present()
+        distances = _normal.mean_absolute(y.unsqueeze(-1) - mixture.means, mixture.deviations)
+        distance = (mixture.weights * distances).sum(-1)
+        return torch.clamp(distance - 0.5 * mixture._mean_difference(), min=0.0)
 
     def _mean_difference(self) -> Tensor:
         """E|X - X'| of two independent draws."""
@@ -136,7 +137,7 @@ class Univariate:
         mixture, z = self.present(), sign * _normal.quantile(level)
         own = mixture.means + mixture.deviations * z.unsqueeze(-1)
         ends = sign * own.amin(-1), sign * own.amax(-1)
-        start = sign * (mixture.mean() + mixture.var().sqrt() * z)
+        start = sign * (mixture.mean() + torch.where(z == 0, 0.0, mixture.var().sqrt() * z))
         inverse, weights = mixture.deviations.reciprocal(), mixture.weights
         shape = own.shape[:-1]
 
@@ -162,6 +163,11 @@ class Univariate:
     def upper_quantile(self, level: Tensor) -> Tensor:
         """y with P(Y > y) = level."""
         return self.quantile(level, upper_tail=True)
+
+
+def present(weights: Tensor, values: Tensor) -> Tensor:
+    """The values of components with weight, 0 for the others': 0 times what may be infinite is no number."""
+    return torch.where(weights > 0, values, 0.0)
 
 
 def tail_equation(
