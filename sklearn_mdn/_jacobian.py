@@ -23,9 +23,10 @@ from sklearn_mdn import _normal
 
 MAX_HALVINGS = 60
 MAX_ORDER = 4  # extrapolations of one difference; more would only extrapolate rounding
-GOOD_ENOUGH = 1e-11  # relative error estimates: of a derivative that is final,
-CONVERGED = 1e-6  # of one that is final once smaller steps make it worse,
-BAD = 1e-3  # and of one that is no derivative
+PATIENCE = 10  # halvings that bring a converged derivative nothing, until it is final
+GOOD_ENOUGH = 1e-11  # relative error estimates: of a derivative that is final at once,
+CONVERGED = 1e-5  # of one that may only become more exact,
+BAD = 1e-3  # and of one that is none
 MIXING_TOLERANCE = 1e-9
 
 # Derivatives of the functions that people hand to FunctionTransformer by name.
@@ -114,25 +115,22 @@ def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
     """
     size = np.abs(y[:, target])
     step = np.where(size > 0, 0.5 * size, 1.0)
-    slope, error = np.full((len(y), 1), np.nan), np.full(len(y), np.inf)
+    slope, error, since = None, np.full(len(y), np.inf), np.zeros(len(y), dtype=int)
     rows, before = np.arange(len(y)), []
     for _ in range(MAX_HALVINGS):
         estimates = [_central(transformer, y[rows], target, step[rows])]
-        if slope.shape != (len(y), estimates[0].shape[1]):
-            slope = np.full((len(y), estimates[0].shape[1]), np.nan)
-        change = np.full(len(rows), np.inf)
-        with np.errstate(all="ignore"):
-            for order, coarser in enumerate(before, start=1):
-                finer = estimates[-1] + (estimates[-1] - coarser) / (4.0**order - 1.0)
-                distance = np.maximum(np.abs(finer - estimates[-1]), np.abs(finer - coarser)).max(axis=1)
-                relative = np.where(distance > 0, distance / np.abs(finer).max(axis=1), 0.0)
-                relative = np.where(np.isfinite(finer).all(axis=1), relative, np.inf)
-                better = relative < error[rows]
-                slope[rows[better]], error[rows[better]] = finer[better], relative[better]
-                change = np.fmin(change, relative)
-                estimates.append(finer)
-        worse = (error[rows] < CONVERGED) & (change > 2.0 * error[rows])
-        open_ = ~(worse | (error[rows] <= GOOD_ENOUGH))
+        slope = np.full((len(y), estimates[0].shape[1]), np.nan) if slope is None else slope
+        since[rows] += 1
+        for order, coarser in enumerate(before, start=1):
+            finer, relative = _extrapolated(estimates[-1], coarser, order)
+            # Once there was a derivative, none at all is what rounding leaves of it.
+            lost = (finer == 0).all(axis=1) & (error[rows] <= BAD)
+            better = (relative < error[rows]) & ~lost
+            slope[rows[better]], error[rows[better]] = finer[better], relative[better]
+            since[rows[better]] = 0
+            estimates.append(finer)
+        final = (error[rows] <= CONVERGED) & (since[rows] >= PATIENCE)
+        open_ = ~(final | (error[rows] <= GOOD_ENOUGH))
         rows, before = rows[open_], [estimate[open_] for estimate in estimates[:MAX_ORDER]]
         if not len(rows):
             return slope
@@ -144,6 +142,15 @@ def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
             f"finite derivative, got {y[rows[0]].tolist()} in row {rows[0]}."
         )
     return slope
+
+
+def _extrapolated(fine: np.ndarray, coarse: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Richardson's extrapolation of two estimates, and how far it is from them, relative to its size."""
+    with np.errstate(all="ignore"):  # differences outside of the domain are no numbers
+        value = fine + (fine - coarse) / (4.0**order - 1.0)
+        distance = np.maximum(np.abs(value - fine), np.abs(value - coarse)).max(axis=1)
+        relative = np.where(distance > 0, distance / np.abs(value).max(axis=1), 0.0)
+    return value, np.where(np.isfinite(value).all(axis=1), relative, np.inf)
 
 
 def _central(transformer, y: np.ndarray, target: int, step: np.ndarray) -> np.ndarray:

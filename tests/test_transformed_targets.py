@@ -311,3 +311,47 @@ class TestTransformedTargets:
         model.transformer_.lambdas_ = np.array([0.5])
         with pytest.raises(ValueError, match="outside the transform's range"):
             neg_crps_scorer(model, X, y**4)
+
+
+# Transforms that no rule knows, with their derivatives, and where to take them.
+CURVES = {
+    "bends far below its argument": (
+        lambda y: np.exp(y - 2000),
+        lambda y: np.exp(y - 2000),
+        (1999.0, 2001.0),
+    ),
+    "bends a million times below": (
+        lambda y: np.tanh(y - 1e6),
+        lambda y: np.cosh(y - 1e6) ** -2,
+        (1e6 - 1, 1e6 + 1),
+    ),
+    "many magnitudes": (lambda y: np.log(y), lambda y: 1 / y, (1e-9, 1e9)),
+    "heavy tails": (lambda y: np.sign(y) * np.log1p(np.abs(y)), lambda y: 1 / (1 + np.abs(y)), (-1e3, 1e3)),
+    "edges of the domain": (lambda y: np.log(y / (1 - y)), lambda y: 1 / (y * (1 - y)), (1e-9, 1 - 1e-9)),
+    "kinks": (
+        lambda y: np.interp(y, [-5, 0, 5], [0, 1, 9]),
+        lambda y: np.where(y < 0, 0.2, 1.6),
+        (-4.0, 4.0),
+    ),
+    "flat": (lambda y: np.clip(y, -1, 1), lambda y: np.where(np.abs(y) < 1, 1.0, 0.0), (-3.0, 3.0)),
+    "at zero": (lambda y: np.sinh(y) + y, lambda y: np.cosh(y) + 1, (0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_numeric_derivatives(curve):
+    function, derivative, (low, high) = CURVES[curve]
+    spread = np.geomspace if low > 0 and high > 1e3 * low else np.linspace
+    y = spread(low, high, 500)[1:-1, None]
+    slope = numeric_jacobian(FunctionTransformer(function), y)
+    np.testing.assert_allclose(slope, derivative(y), rtol=1e-8)
+    # What one row answers does not depend on the others.
+    np.testing.assert_array_equal(slope[3:4], numeric_jacobian(FunctionTransformer(function), y[3:4]))
+
+
+@pytest.mark.parametrize("function", [lambda y: np.sqrt(np.maximum(y - 1.0, 0.0)), lambda y: np.sign(y - 1.0)])
+def test_no_derivative(function):
+    with pytest.raises(
+        ValueError, match=r"FunctionTransformer, has a finite derivative, got \[1.0\] in row 1"
+    ):
+        numeric_jacobian(FunctionTransformer(function), np.array([[2.0], [1.0]]))
