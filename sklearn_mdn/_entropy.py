@@ -69,8 +69,12 @@ def component_entropy(log_terms: Tensor) -> Tensor:
 
 def univariate_entropy(mixture: Mixture) -> Tensor:
     """Entropy of each of n mixtures of one target, by adaptive quadrature of E[H(C | Y)]."""
-    univariate = mixture.univariate().map(lambda stored: stored.squeeze(1))
-    return joint_entropy(mixture) - expected_component_entropy(univariate)
+    univariate = mixture.univariate().map(lambda stored: stored.squeeze(1)).present()
+    # Around zero numbers are as close as a narrow component needs them; entropy is the same anywhere.
+    heaviest = univariate.log_weights.argmax(-1, keepdim=True)
+    centred = univariate.means - univariate.means.gather(-1, heaviest)
+    unknown = expected_component_entropy(Univariate(univariate.log_weights, centred, univariate.deviations))
+    return joint_entropy(mixture) - torch.minimum(unknown, component_entropy(univariate.log_weights))
 
 
 def estimated_entropy(mixture: Mixture, draws: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sklearn_mdn._mixture import Mixture
+from sklearn_mdn._mixture import FAR, Mixture
 from sklearn_mdn._roots import EPS, solve_bracketed
 from sklearn_mdn._scale import take_components
 from sklearn_mdn._univariate import Univariate, log_derivatives
@@ -36,7 +36,7 @@ def univariate_modes(mixture: Univariate) -> tuple[Tensor, Tensor]:
     the ends. Intervals are halved until these bounds show that p' or p'' keeps its sign; then p' has
     at most one root, and its signs at the ends tell whether that is a mode.
     """
-    mixture = mixture.present()
+    mixture = mixture.present().resolvable()
     row, lower, upper = mode_brackets(mixture)
     modes = turns(mixture, row, lower, upper, sign=-1.0)
     order = torch.argsort(modes, stable=True)
@@ -105,7 +105,8 @@ def mode_brackets(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
         unclear = torch.nonzero(~resolved).squeeze(-1)
         lengths = [shortest_length(part, end, unclear) for end in ends]
         rounding = 4 * EPS * torch.maximum(lower.abs(), upper.abs())[unclear]
-        short = (upper - lower)[unclear] <= torch.maximum(RESOLUTION * torch.minimum(*lengths), rounding)
+        # The other way round, so that what overflows ends the search as well.
+        short = ~((upper - lower)[unclear] > torch.maximum(RESOLUTION * torch.minimum(*lengths), rounding))
         is_turn = (ends[0].sign > 0) & (ends[1].sign <= 0)
         has_mode[unclear] = short & is_turn[unclear]
         found.append((row[has_mode], lower[has_mode], upper[has_mode]))
@@ -139,7 +140,7 @@ class TurningTerms(NamedTuple):
 
 def turning_terms(mixture: Univariate, y: Tensor) -> TurningTerms:
     """Terms of p' and p'' of each mixture at y."""
-    z = mixture.standardise(y)
+    z = mixture.standardise(y).clamp(-FAR, FAR)
     squared = z.square()
     log_terms = (mixture.log_weights - 2.0 * mixture.deviations.log()) - 0.5 * squared
     shift = log_terms.amax(-1)

@@ -24,7 +24,7 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     line, beside it p is monotone and crosses a threshold once at most. So the region of a threshold
     is a set of bracketed roots, and the threshold that gives it its probability is one more root.
     """
-    mixture = mixture.present()
+    mixture = mixture.present().resolvable()
     flanks = Flanks(mixture, *univariate_modes(mixture))
     lower, upper = threshold_bracket(mixture, flanks.log_peaks, confidence)
     level = torch.full_like(lower, 0.5 * (1.0 - confidence))

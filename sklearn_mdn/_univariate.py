@@ -124,6 +124,11 @@ class Univariate:
         log_weights = torch.where(exists, self.log_weights, -torch.inf)
         return Univariate(log_weights, place(self.means), place(self.deviations))
 
+    def resolvable(self) -> Univariate:
+        """The mixture with no component narrower than the spacing of the numbers around its mean."""
+        spacing = torch.finfo(self.means.dtype).eps * self.means.abs()
+        return Univariate(self.log_weights, self.means, torch.maximum(self.deviations, spacing))
+
     def quantile(self, level: Tensor, upper_tail: bool = False) -> Tensor:
         """y with P(Y <= y) = level, or P(Y > y) = level; ``level`` broadcasts with the batch axes.
 

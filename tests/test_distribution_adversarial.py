@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -112,3 +113,66 @@ def test_modes_and_regions(mixture, confidence):
     held = dist.prob(*intervals[0].T).sum()
     worth = dist.pdf(intervals.ravel()) * 32 * EPS * np.abs(intervals.ravel())
     assert abs(held - confidence) <= 1e-6 + worth.sum()
+
+
+# Components narrower than the spacing of the numbers around them, or so far apart that variances overflow.
+EXTREME = {
+    "narrower than rounding": [(1.0, 1e9, 1e-8)],
+    "far narrower than rounding": [(1.0, -1e17, 1e-1)],
+    "narrow beside wide": [(0.5, 0.0, 1.0), (0.5, 1e9, 1e-8)],
+    "two at one place": [(0.5, 1e9, 1e-8), (0.5, 1e9, 1e-9)],
+    "two nearly at one place": [(0.5, 1e9, 1e-8), (0.5, 1e9 + 1e-6, 1e-8)],
+    "far apart": [(0.5, 0.0, 1.0), (0.5, 1e160, 1.0)],
+    "farther apart": [(0.5, -1e200, 1.0), (0.5, 1e200, 1.0)],
+    "far apart and wide": [(0.3, 1e160, 1.0), (0.7, 2e160, 1e150)],
+    "far away without weight": [(1.0, 0.0, 1.0), (0.0, 1e200, 1.0)],
+}
+
+
+@pytest.mark.parametrize("confidence", [0.01, 0.4, 0.9])
+@pytest.mark.parametrize("name", EXTREME)
+def test_modes_and_regions_of_extremes(name, confidence):
+    dist = build(EXTREME[name])
+    means, _ = present(dist)
+    assert dist.mode()[0] in dist.modes()[0]
+    assert np.abs(dist.modes()[0][:, None] - means).min(axis=1) == pytest.approx(0.0, abs=EPS * means.max())
+    intervals, threshold = dist.hdr(confidence)
+    assert np.isfinite(intervals).all()
+    assert threshold > 0
+    draws = dist.rvs(2000, random_state=0)[0]
+    inside = ((intervals[0, :, 0] <= draws[:, None]) & (draws[:, None] <= intervals[0, :, 1])).any(axis=1)
+    assert inside.mean() >= confidence - 0.05
+
+
+@pytest.mark.parametrize("name", EXTREME)
+def test_answers_about_extremes(name):
+    dist = build(EXTREME[name])
+    means, deviations = present(dist)
+    weights = dist.weights[0][dist.weights[0] > 0]
+    inner = (weights * (np.log(deviations) + 0.5 * np.log(2 * np.pi * np.e))).sum()
+    choice = -(weights * np.log(weights)).sum()
+    assert inner - 1e-9 <= dist.entropy()[0] <= inner + choice + 1e-9
+    for value in (dist.mean(), dist.median(), *dist.interval(0.5)):
+        assert means.min() - 9 * deviations.max() <= value[0] <= means.max() + 9 * deviations.max()
+    assert dist.std()[0] >= deviations.min()
+    assert np.isfinite(dist.crps(means)).all()
+
+
+def test_components_without_weight_count_nothing():
+    plain, dist = build([(1.0, 2.0, 3.0)]), build([(1.0, 2.0, 3.0), (0.0, -1e308, 1e150)])
+    for ask in ("mean", "var", "std", "cov", "entropy", "modes", "median"):
+        np.testing.assert_allclose(getattr(dist, ask)(), getattr(plain, ask)(), rtol=1e-12)
+    for y in (0.0, 5.0):
+        for ask in ("logpdf", "cdf", "sf", "crps"):
+            np.testing.assert_allclose(getattr(dist, ask)(y), getattr(plain, ask)(y), rtol=1e-12)
+    within, between = MixtureDistribution.variance_split(dist)
+    assert (within[0], between[0]) == (9.0, 0.0)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5])
+@pytest.mark.parametrize("y", [[np.inf, 0.0], [0.0, -np.inf], [np.inf, np.inf], [1e300, -1e300]])
+def test_far_from_correlated_targets(y, correlation):
+    covariance = 1e-20 * np.array([[1.0, correlation], [correlation, 1.0]])
+    dist = MixtureDistribution([[0.5, 0.5]], [[[0.0, 0.0]] * 2], [[covariance, 4.0 * covariance]])
+    assert dist.logpdf(y)[0] == -np.inf
+    assert np.isnan(dist.logpdf([np.nan, 0.0])[0])

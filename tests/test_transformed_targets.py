@@ -349,7 +349,9 @@ def test_numeric_derivatives(curve):
     np.testing.assert_array_equal(slope[3:4], numeric_jacobian(FunctionTransformer(function), y[3:4]))
 
 
-@pytest.mark.parametrize("function", [lambda y: np.sqrt(np.maximum(y - 1.0, 0.0)), lambda y: np.sign(y - 1.0)])
+@pytest.mark.parametrize(
+    "function", [lambda y: np.sqrt(np.maximum(y - 1.0, 0.0)), lambda y: np.sign(y - 1.0)]
+)
 def test_no_derivative(function):
     with pytest.raises(
         ValueError, match=r"FunctionTransformer, has a finite derivative, got \[1.0\] in row 1"
