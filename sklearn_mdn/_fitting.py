@@ -21,10 +21,8 @@ from sklearn_mdn._mixture import Mixture
 from sklearn_mdn._network import StackedMLP
 from sklearn_mdn._training import VALIDATION_BLOCK, History, MemberSettings, TrainingState, train
 
-# A fold that held out fewer rows than this would stop training on noise; few rows are cut into fewer folds,
-# but not into fewer than this.
+# A fold that held out fewer rows than this would stop training on noise.
 MIN_VALIDATION_ROWS = 10
-MIN_FOLDS = 4
 
 # Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
 # stays a lower bound of the variances.
@@ -74,6 +72,13 @@ def fitted_scaler(values: np.ndarray, weight: np.ndarray, name: str) -> Standard
     """Weighted means and standard deviations of columns, 1 for a constant one."""
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler().fit(values, sample_weight=weight)
+        spread = np.ptp(values, axis=0)
+    # StandardScaler takes a spread below n eps |mean| for rounding, and squares that underflow for none.
+    hidden = (scaler.scale_ == 1.0) & (scaler.var_ != 1.0) & (spread > 0.0)
+    if hidden.any():
+        closer = StandardScaler().fit((values - values[0])[:, hidden] / spread[hidden], sample_weight=weight)
+        scaler.mean_[hidden] = values[0, hidden] + spread[hidden] * closer.mean_
+        scaler.scale_[hidden] = spread[hidden] * closer.scale_
     if not np.isfinite(scaler.var_).all():
         raise ValueError(
             f"{name} must have a variance that a float64 can hold, got values as large as "
@@ -152,11 +157,13 @@ def component_centers(table: Table, n_components: int) -> np.ndarray:
 
 
 def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
-    """One shuffle of the rows, cut into round(1 / fraction) folds, or fewer if those would be too small."""
-    wanted = max(2, round(1.0 / fraction))
-    n_folds = min(wanted, max(n_rows // MIN_VALIDATION_ROWS, MIN_FOLDS))
-    if n_rows // n_folds < MIN_VALIDATION_ROWS:
+    """One shuffle of the rows, cut into round(1 / fraction) folds, or fewer if those would be too small.
+
+    Of few rows half are held out at once: a network that nothing stops learns them by heart.
+    """
+    if n_rows < 2:
         return []
+    n_folds = max(2, min(round(1.0 / fraction), n_rows // MIN_VALIDATION_ROWS))
     order = np.random.default_rng(np.random.SeedSequence([seed])).permutation(n_rows)
     return [np.sort(fold) for fold in np.array_split(order, n_folds)]
 

@@ -112,10 +112,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     early_stopping : bool, default=True
         Whether to hold out a fold for each network, watch its log-likelihood and end with the best
         weights, and with the factor on the standard deviations that is best there. False trains on all
-        rows and watches the training loss. No fold of fewer than 10 rows is held out, so that fewer than 40
-        rows (20, for a fraction of 0.5) are all trained on.
+        rows and watches the training loss.
     validation_fraction : float, default=0.1
-        Share of rows that each network holds out, or more where it would be fewer than 10 rows.
+        Share of rows that each network holds out: the rows are cut into round(1 / validation_fraction)
+        folds, or into fewer, at least two, where those would have fewer than 10 rows.
     dropout : float, default=0.0
         Probability with which a hidden unit is left out in a training step.
     reg_covar : float, default=1e-6

@@ -12,7 +12,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting, _regressor
-from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, held_out_folds, members_folds
+from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, fitted_scaler, held_out_folds, members_folds
 from sklearn_mdn._regressor import auto_batch_size, auto_max_iter
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
@@ -437,10 +437,10 @@ def test_rows_to_watch_are_watched_and_not_trained_on(weighted, n_val):
     assert np.isnan(plain.best_validation_score_).all()
 
 
-@pytest.mark.parametrize(("n", "fraction", "splits"), [(39, 0.1, False), (40, 0.1, True), (99, 0.1, True)])
-def test_no_fold_holds_out_fewer_than_ten_rows(n, fraction, splits):
+@pytest.mark.parametrize(("n", "splits"), [(1, False), (2, True), (3, True), (19, True), (99, True)])
+def test_rows_are_held_out_wherever_there_are_two(n, splits):
     X, y = problem(n)
-    model = MDNRegressor(**QUICK, validation_fraction=fraction).fit(X, y)
+    model = MDNRegressor(**QUICK).fit(X, y)
     assert bool(model.validation_scores_[0].size) is splits
     assert bool(np.isfinite(model.best_validation_score_[0])) is splits
 
@@ -564,3 +564,26 @@ def test_hidden_layers_may_be_one_number_or_none():
     assert_same_bits(one, MDNRegressor(**(QUICK | {"hidden_layer_sizes": np.array([8])})).fit(X, y))
     none = MDNRegressor(**(QUICK | {"hidden_layer_sizes": ()})).fit(X, y)
     assert len(none.coefs_) == len(none.intercepts_) == 1
+
+
+@pytest.mark.parametrize("n_rows", [20, 30, 39])
+def test_few_rows_are_not_learned_by_heart(n_rows):
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(n_rows + 1000, 3)), rng.normal(size=n_rows + 1000)
+    y = X[:, 0] + 0.3 * noise
+    model = MDNRegressor(random_state=0).fit(X[:n_rows], y[:n_rows])
+    # The training rows' own mean and variance give about -1.5; a network that nothing stops -5 to -20.
+    assert model.score(X[n_rows:], y[n_rows:]) > -2.0
+
+
+@pytest.mark.parametrize(
+    ("offset", "slope"), [(1e6, 1e-6), (1.7e9, 5e-3), (-1e9, 1e-3), (0.0, 1e-170), (0.0, 1e-250)]
+)
+def test_small_spreads_are_no_constants(offset, slope):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(20_000, 1))
+    shifted = offset + slope * values
+    scaler = fitted_scaler(shifted, np.ones(20_000), "y")
+    np.testing.assert_allclose((scaler.mean_ - offset) / slope, values.mean(), atol=1e-2)
+    np.testing.assert_allclose(scaler.scale_ / slope, values.std(), rtol=1e-2)
+    assert fitted_scaler(np.full((20_000, 1), offset + slope), np.ones(20_000), "y").scale_ == 1.0
