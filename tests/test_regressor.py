@@ -437,12 +437,12 @@ def test_rows_to_watch_are_watched_and_not_trained_on(weighted, n_val):
     assert np.isnan(plain.best_validation_score_).all()
 
 
-@pytest.mark.parametrize(("n", "splits"), [(1, False), (2, True), (3, True), (19, True), (99, True)])
-def test_rows_are_held_out_wherever_there_are_two(n, splits):
+@pytest.mark.parametrize("n", [2, 3, 19, 99])
+def test_rows_are_held_out_wherever_there_are_two(n):
     X, y = problem(n)
     model = MDNRegressor(**QUICK).fit(X, y)
-    assert bool(model.validation_scores_[0].size) is splits
-    assert bool(np.isfinite(model.best_validation_score_[0])) is splits
+    assert model.validation_scores_[0].size
+    assert np.isfinite(model.best_validation_score_[0])
 
 
 @pytest.mark.parametrize("n_members", [2, 3, 10, 50])
