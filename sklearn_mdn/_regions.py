@@ -43,6 +43,9 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
         torch.full_like(lower, 1e-14),
     )
     ends = flanks.final_crossings(log_threshold)
+    # A region so small that rounding leaves nothing of it is the mode.
+    nothing = torch.isnan(ends).all(1)
+    ends[nothing, :2] = flanks.highest[nothing].unsqueeze(1)
     count = int((~torch.isnan(ends)).sum(1).max()) if len(ends) else 0
     return in_front(ends)[:, :count].unflatten(1, (-1, 2)), log_threshold
 
@@ -94,6 +97,8 @@ class Flanks:
         self.log_inner = self.log_prob(self.inner)
         self.log_outer = self.log_prob(self.outer)
         self.log_peaks = self.log_inner[:, ::2]
+        top = self.log_peaks.nan_to_num(nan=-torch.inf).argmax(1, keepdim=True)
+        self.highest = modes.gather(1, top).squeeze(1)
         self.sign = torch.tensor([1.0, -1.0]).to(modes).repeat(modes.shape[1])
         self.latest = self.inner.clone()
 

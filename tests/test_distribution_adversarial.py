@@ -176,3 +176,14 @@ def test_far_from_correlated_targets(y, correlation):
     dist = MixtureDistribution([[0.5, 0.5]], [[[0.0, 0.0]] * 2], [[covariance, 4.0 * covariance]])
     assert dist.logpdf(y)[0] == -np.inf
     assert np.isnan(dist.logpdf([np.nan, 0.0])[0])
+
+
+@pytest.mark.parametrize("confidence", [1e-6, 1e-9, 1e-12, 1e-16, 1e-20, 1e-300])
+def test_tiny_regions_hold_the_mode(confidence):
+    dist = MixtureDistribution([[0.3, 0.7], [1.0, 0.0]], [[-1.0, 2.0], [5.0, 0.0]], [[1.0, 0.25], [1.0, 1.0]])
+    intervals, threshold = dist.hdr(confidence)
+    modes = dist.mode()
+    np.testing.assert_allclose(intervals, np.stack([modes, modes], axis=1)[:, None], atol=1e-5)
+    assert (intervals[:, 0, 0] <= intervals[:, 0, 1]).all()
+    np.testing.assert_allclose(threshold, dist.pdf(modes), rtol=1e-9)
+    assert dist.in_hdr(modes, confidence).all()
