@@ -28,6 +28,11 @@ MIN_VALIDATION_ROWS = 10
 # stays a lower bound of the variances.
 CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
 
+# Weights of rows are known to so many bits relative to the smallest one, and those that are smaller than this
+# share of the largest one are 0.
+WEIGHT_BITS = 40
+SMALLEST_WEIGHT = 1e-100
+
 # float64 numbers of the widest layer that prediction holds at once.
 PREDICTION_BLOCK = 1 << 23
 
@@ -51,21 +56,32 @@ class Table:
 def canonical_rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Table:
     """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
 
-    Weighted and repeated data, and any order of them, become the same arrays, so that a fit to them
-    is the same to the last bit.
+    Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
+    that a fit to them is the same to the last bit.
     """
-    weight = np.ones(len(x)) if weight is None else weight
-    rows = np.concatenate([x, y, weight[:, None]], axis=1)[weight > 0.0] + 0.0  # -0.0 becomes 0.0
+    weight = np.ones(len(x)) if weight is None else weight / weight.max()
+    rows = np.concatenate([x, y, weight[:, None]], axis=1)[weight > SMALLEST_WEIGHT]
+    rows = rows + 0.0  # -0.0 becomes 0.0
     rows = rows[np.lexsort(rows.T[::-1])]
     differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
     first = np.flatnonzero(np.concatenate([[True], differs]))
-    merged = np.add.reduceat(rows[:, -1], first)
+    merged = counted(np.add.reduceat(rows[:, -1], first))
     n_features = x.shape[1]
     return Table(
         x=np.ascontiguousarray(rows[first, :n_features]),
         y=np.ascontiguousarray(rows[first, n_features:-1]),
         weight=merged * (len(merged) / merged.sum()),
     )
+
+
+def counted(weight: np.ndarray) -> np.ndarray:
+    """Weights in units of the smallest one, without the rounding that another scale would have left.
+
+    Integers again where they were integers: which rows have reached just half of all weight, say, must not
+    hang on the last bit.
+    """
+    mantissa, exponent = np.frexp(weight / weight.min())
+    return np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
 
 
 def fitted_scaler(values: np.ndarray, weight: np.ndarray, name: str) -> StandardScaler:

@@ -75,6 +75,18 @@ def test_canonical_rows_are_a_set():
     assert table.weight[0] == pytest.approx(weight[first].sum() / weight.sum() * 18)
 
 
+@pytest.mark.parametrize("scale", [0.1, 1e-5, 1 / 3, np.pi, 1e-300, 1e307])
+@pytest.mark.parametrize("weight", [[1] * 120, [1, 2, 3] * 40, [0, 3, 7] * 40, [0.3, 0.2] * 60])
+def test_the_scale_of_weights_is_nothing_to_a_fit(scale, weight):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    y, weight = X[:, 0] + 0.3 * rng.normal(size=120), np.array(weight)
+    X[50], y[50] = X[51], y[51]
+    model = MDNRegressor(3, hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    expected = model.fit(X, y, weight).predict(X)
+    np.testing.assert_array_equal(model.fit(X, y, scale * weight).predict(X), expected)
+
+
 def test_signed_zeros_are_one_row():
     table = canonical_rows(np.array([[0.0], [-0.0]]), np.array([[-0.0], [0.0]]), None)
     assert len(table) == 1
