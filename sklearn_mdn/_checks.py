@@ -6,6 +6,8 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
 from sklearn_mdn._scale import CholeskyScale, DiagonalScale, Scale
@@ -77,6 +79,13 @@ def check_targets(targets, n_targets: int) -> list[int]:
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"targets must name each target once, got {targets!r}.")
     return chosen
+
+
+def check_row_weights(value, rows) -> np.ndarray:
+    """Weights of rows, finite and not negative, not all zero; a number is the weight of each, None is 1."""
+    weights = _check_sample_weight(value, rows, dtype=np.float64, ensure_non_negative=True)
+    assert_all_finite(weights, input_name="sample_weight")  # scikit-learn lets a number through
+    return weights
 
 
 def check_means(value) -> np.ndarray:

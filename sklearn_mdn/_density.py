@@ -9,9 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite, check_array, check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mdn._checks import check_count, check_levels
+from sklearn_mdn._checks import check_count, check_levels, check_row_weights
 from sklearn_mdn._distribution import MixtureDistribution
 
 
@@ -234,7 +233,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
         log_density = self.score_samples(X, y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, log_density, ensure_non_negative=True)
+            sample_weight = check_row_weights(sample_weight, log_density)
         return float(np.average(log_density, weights=sample_weight))
 
 

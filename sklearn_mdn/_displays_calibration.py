@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
-from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mdn._checks import check_confidence, check_count
+from sklearn_mdn._checks import check_confidence, check_count, check_row_weights
 from sklearn_mdn._drawing import (
     CYCLE,
     GREY,
@@ -47,9 +46,7 @@ class _PITBased:
 
     def __init__(self, *, pit, sample_weight=None, name=None):
         self.pit = np.asarray(pit, dtype=np.float64)
-        self.sample_weight = _check_sample_weight(
-            sample_weight, self.pit, dtype=np.float64, ensure_non_negative=True
-        )
+        self.sample_weight = check_row_weights(sample_weight, self.pit)
         self.name = name
 
     def _columns(self):

@@ -15,8 +15,9 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_mdn._checks import check_row_weights
 from sklearn_mdn._density import DensityRegressorMixin, check_numeric, check_target, draw_seed
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._fitting import (
@@ -603,7 +604,7 @@ def _naming(argument: str) -> Iterator[None]:
 
 def _weighted_table(X, y, sample_weight, min_rows: int) -> Table:
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        sample_weight = check_row_weights(sample_weight, X)
         n_rows = np.count_nonzero(sample_weight)
         if n_rows < min_rows:
             raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
-from sklearn_mdn._checks import check_confidence, check_levels
+from sklearn_mdn._checks import check_confidence, check_levels, check_row_weights
 from sklearn_mdn._forecast import check_forecast
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
@@ -428,7 +427,7 @@ def calibration_error(y_true, y_dist, *, sample_weight=None, multioutput="unifor
     """
     y, forecast = check_forecast(y_true, y_dist)
     pit = forecast.pit(y)
-    weights = _row_weights(sample_weight, y)
+    weights = check_row_weights(sample_weight, y)
     errors = [_distance_from_uniform(column, weights) for column in pit.reshape(len(y), -1).T]
     return _over_targets(np.array(errors), multioutput)
 
@@ -497,19 +496,15 @@ def _distance_from_uniform(pit: np.ndarray, weights: np.ndarray) -> float:
     return float(0.5 * (upper * np.abs(upper) - lower * np.abs(lower)).sum())
 
 
-def _row_weights(sample_weight, y: np.ndarray) -> np.ndarray:
-    return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-
-
 def _row_mean(values: np.ndarray, sample_weight) -> float:
-    return float(np.average(values, weights=_row_weights(sample_weight, values)))
+    return float(np.average(values, weights=check_row_weights(sample_weight, values)))
 
 
 def _target_mean(values: np.ndarray, sample_weight, multioutput):
     """Mean over rows of values per target, and then over targets as ``multioutput`` says."""
     columns = values.reshape(len(values), -1)
     return _over_targets(
-        np.average(columns, axis=0, weights=_row_weights(sample_weight, columns)), multioutput
+        np.average(columns, axis=0, weights=check_row_weights(sample_weight, columns)), multioutput
     )
 
 

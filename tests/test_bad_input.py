@@ -126,6 +126,9 @@ BAD_WEIGHTS = {
     "2 axes": (ONES[:, None], "must be 1D array or scalar, got 2D array"),
     "NaN": (put(ONES, np.nan), "Input sample_weight contains NaN"),
     "infinity": (put(ONES, np.inf), "Input sample_weight contains infinity"),
+    "the number NaN": (np.nan, "Input sample_weight contains NaN"),
+    "the number infinity": (np.inf, "Input sample_weight contains infinity"),
+    "the number -1": (-1.0, "Negative values in data passed to `sample_weight`"),
     "strings": (np.full(N, "a"), "could not convert string to float"),
 }
 
