@@ -39,6 +39,9 @@ from sklearn_mdn._network import ACTIVATIONS, MixtureHead, PeriodicEmbedding, St
 from sklearn_mdn._progress import Progress
 from sklearn_mdn._training import MemberSettings
 
+FEATURE_NAMES = ("n_features_in_", "feature_names_in_")
+EMBEDDING_NAMES = ("embedding_frequencies", "embedding_coefs", "embedding_intercepts")
+
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
 
@@ -316,16 +319,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         FloatingPointError
             If no step of an epoch had a finite loss and gradient. What was fitted before is kept.
         """
-        data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        plan = self._build(data)
-        progress = Progress(self, plan, X, y, sample_weight)
-        (trained,) = train_plans(
-            [plan],
-            device=check_device(self.device),
-            dtype=getattr(torch, self.dtype),
-            on_epoch=progress.on_epoch,
-        )
-        self._store(plan, trained)
+        with _features_kept(self):
+            data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            plan = self._build(data)
+            progress = Progress(self, plan, X, y, sample_weight)
+            (trained,) = train_plans(
+                [plan],
+                device=check_device(self.device),
+                dtype=getattr(torch, self.dtype),
+                on_epoch=progress.on_epoch,
+            )
+            self._store(plan, trained)
         progress.end()
         return self
 
@@ -492,8 +496,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                     f"Network {i} cannot be trained: {history.failure}. A smaller learning_rate_init or "
                     f"clip_grad_norm, or a larger reg_covar, may help."
                 )
-        for name, value in self._fitted_attributes(plan, trained).items():
-            setattr(self, name, value)
         # One that a callback stopped did not reach the end.
         max_iter = plan.settings.max_iter
         unfinished = sum(not h.stopped and len(h.loss) == max_iter for h in trained.histories)
@@ -504,7 +506,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        return self
+        attributes = self._fitted_attributes(plan, trained)
+        for name in EMBEDDING_NAMES:
+            vars(self).pop(f"{name}_", None)
+        vars(self).update(attributes)
 
     # --------------------------------------------------------------------------------- predict
 
@@ -516,8 +521,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         weights = {f"coefs_{i}": values for i, values in enumerate(self.coefs_)}
         weights |= {f"intercepts_{i}": values for i, values in enumerate(self.intercepts_)}
         if self._architecture["numerical_embedding"] is not None:
-            for name in ("frequencies", "coefs", "intercepts"):
-                weights[f"embedding_{name}"] = getattr(self, f"embedding_{name}_")
+            weights |= {name: getattr(self, f"{name}_") for name in EMBEDDING_NAMES}
         return weights
 
     def predict_distribution(self, X):
@@ -591,6 +595,19 @@ def _network_of(
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
         embedding=PeriodicEmbedding() if numerical_embedding == "periodic" else None,
     )
+
+
+@contextmanager
+def _features_kept(estimator: MDNRegressor) -> Iterator[None]:
+    """Let validation set the number and names of the features for as long as no error follows."""
+    before = {name: value for name, value in vars(estimator).items() if name in FEATURE_NAMES}
+    try:
+        yield
+    except BaseException:
+        for name in FEATURE_NAMES:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
 
 
 @contextmanager

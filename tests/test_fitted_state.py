@@ -7,6 +7,7 @@ from numbers import Number
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_mdn import MDNRegressor
@@ -105,3 +106,48 @@ def test_skops_reads_it_back(model):
     assert trusted == ["sklearn_mdn._regressor.MDNRegressor"]
     loaded = skops_io.loads(data, trusted=trusted)
     np.testing.assert_array_equal(loaded.predict(problem()[0]), model.predict(problem()[0]))
+
+
+class Interrupts:
+    """A callback that is Ctrl-C in the first epoch."""
+
+    def setup(self, estimator, context):
+        pass
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context):
+        raise KeyboardInterrupt
+
+
+FAILURES = {
+    "no finite step": ({"learning_rate_init": 1e6}, (), FloatingPointError),
+    "interrupted": ({}, [Interrupts()], KeyboardInterrupt),
+    "impossible parameter": ({"hidden_layer_sizes": [0.5]}, (), ValueError),
+}
+
+
+@pytest.mark.parametrize(("parameters", "callbacks", "error"), FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize("fitted_before", [True, False])
+@pytest.mark.parametrize("names", [["a", "b", "c"], None])
+def test_a_fit_that_fails_leaves_what_was_fitted(names, fitted_before, parameters, callbacks, error):
+    X, y = problem()
+    X = X if names is None else pd.DataFrame(X, columns=names)
+    model = MDNRegressor(**SETTINGS)
+    if fitted_before:
+        expected = model.fit(X, y).predict(X)
+    before = {name for name in vars(model) if name.endswith("_")}
+    model.set_params(**parameters).set_callbacks(*callbacks)
+    other = pd.DataFrame(np.ones((50, 2)), columns=["d", "e"]) if names is None else np.ones((50, 2))
+    with pytest.raises(error):
+        model.fit(other, np.arange(50.0))
+    assert {name for name in vars(model) if name.endswith("_")} == before
+    if fitted_before:
+        np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_a_fit_leaves_nothing_of_the_one_before():
+    X, y = problem()
+    model = MDNRegressor(**SETTINGS).fit(X, y).set_params(numerical_embedding=None).fit(X[:, :2], y)
+    fresh = MDNRegressor(**SETTINGS, numerical_embedding=None).fit(X[:, :2], y)
+    assert set(vars(model)) == set(vars(fresh))
