@@ -382,10 +382,14 @@ class MDNSearchCV(BaseSearchCV):
         """Every candidate on every split: planned, failed, or fitted where there is no network."""
         tasks, cache, base = [], {}, clone(self.estimator)
         for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
-            task = Task(clone(base), i, j, test)
+            task = Task(clone(base).set_params(**clone(parameters, safe=False)), i, j, test)
             tasks.append(task)
+            if self.refit == "stacking" and _network_of(task.estimator) is None:
+                raise TypeError(
+                    'refit="stacking" needs candidates that are, or end in, an MDNRegressor, '
+                    f"got {parameters}."
+                )
             with task.attempt("fit_time", self.error_score):
-                task.estimator = task.estimator.set_params(**clone(parameters, safe=False))
                 X_train, y_train = _safe_split(task.estimator, X, y, train)
                 own_params = _check_method_params(X, params=fit_params, indices=train)
                 if _network_of(task.estimator) is None:

@@ -235,11 +235,23 @@ class TestFailures:
             (MDNSearchCV(BayesianRidge(), {}), TypeError, "must be an MDNRegressor or a Pipeline"),
             (MDNSearchCV(small(), {"alpha": [0.0]}, max_stack_bytes=0), ValueError, "max_stack_bytes"),
             (MDNSearchCV(small(), {"alpha": [0.0]}, cv=200), ValueError, "n_splits=200"),
-            (MDNSearchCV(small(), {"no_such": [0.0]}, error_score="raise"), ValueError, "no_such"),
+            (MDNSearchCV(small(), [{"no": [0.0]}, {"alpha": [0]}]), ValueError, "Invalid parameter 'no'"),
+            (MDNSearchCV(small(), [{"alpha": [0]}, {"no": [0.0]}]), ValueError, "Invalid parameter 'no'"),
+            (
+                MDNSearchCV(
+                    make_pipeline(StandardScaler(), small()),
+                    {"mdnregressor": [small(), BayesianRidge()]},
+                    scoring="r2",
+                    refit="stacking",
+                ),
+                TypeError,
+                r"end in, an MDNRegressor, got {'mdnregressor': BayesianRidge\(\)}",
+            ),
             (MDNSearchCV(small(), iter([])), ValueError, "no candidates"),
         ],
     )
-    def test_bad_input(self, search, error, message, data):
+    def test_bad_input(self, search, error, message, data, monkeypatch):
+        monkeypatch.setattr(MDNSearchCV, "_train", lambda *args: pytest.fail("training began"))
         with pytest.raises(error, match=message):
             search.fit(*data)
 
