@@ -891,7 +891,7 @@ class MixtureDistribution:
         (aligned,), shape = self._aligned(exact=True, y=check_finite(y, "y"))
         out = np.empty((*aligned.shape[:2], self._mixture.n_components))
         self._blockwise(self._mixture, lambda part, y: part.log_responsibilities(y).exp(), [aligned], out)
-        return out.reshape(*shape[:-1], -1)
+        return out.reshape(*shape[:-1], out.shape[-1])
 
     def crps(self, y):
         """Continuous ranked probability score, of each target on its own; lower is better.
@@ -1187,17 +1187,19 @@ class MixtureDistribution:
         tensor([1.1000], dtype=torch.float64)
         """
         mixture = self._mixture.map(torch.clone)
-        choice = torch.distributions.Categorical(logits=mixture.log_weights)
+        checks = {"validate_args": None if len(self) else False}  # torch's fail where there are no rows
+        choice = torch.distributions.Categorical(logits=mixture.log_weights, **checks)
         scale = mixture.scale.expand_components(mixture.n_components)
         components: torch.distributions.Distribution
-        if isinstance(scale, DiagonalScale):
-            components = torch.distributions.Normal(mixture.means, scale.std)
-            components = torch.distributions.Independent(components, 1)
-        else:
-            components = torch.distributions.MultivariateNormal(mixture.means, scale_tril=scale.cholesky())
         if self._one_dimensional:
-            components = torch.distributions.Normal(mixture.means[..., 0], scale.std[..., 0])
-        return torch.distributions.MixtureSameFamily(choice, components)
+            components = torch.distributions.Normal(mixture.means[..., 0], scale.std[..., 0], **checks)
+        elif isinstance(scale, DiagonalScale):
+            components = torch.distributions.Normal(mixture.means, scale.std, **checks)
+            components = torch.distributions.Independent(components, 1, **checks)
+        else:
+            cholesky = scale.cholesky()
+            components = torch.distributions.MultivariateNormal(mixture.means, scale_tril=cholesky, **checks)
+        return torch.distributions.MixtureSameFamily(choice, components, **checks)
 
     @cached_property
     def _marginals(self) -> Univariate:
@@ -1308,8 +1310,8 @@ def slices(sizes: Sequence[int]) -> list[slice]:
 
 
 def stack_padded(parts: Sequence[Tensor], *trailing: int) -> np.ndarray:
-    """Arrays (r, J, *trailing) on top of each other, those of smaller J padded with NaN."""
-    count = max((part.shape[1] for part in parts), default=0)
+    """Arrays (r, J, *trailing) on top of each other, those of smaller J padded with NaN; J = 1 for none."""
+    count = max((part.shape[1] for part in parts), default=1)
     stacked = np.full((sum(len(part) for part in parts), count, *trailing), np.nan)
     start = 0
     for part in parts:

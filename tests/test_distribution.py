@@ -190,19 +190,40 @@ def test_iterating_gives_one_row_after_the_other():
     np.testing.assert_array_equal([part.mean()[0] for part in dist], dist.mean())
 
 
-@pytest.mark.parametrize("make", [lambda: one_dimensional()[[]], lambda: some("full")[[]]])
-def test_no_rows_at_all(make):
-    dist = make()
-    one = dist.means.ndim == 2
-    y = np.zeros((4, 0)) if one else np.zeros((4, 0, 2))
-    assert dist.pdf(y).shape == (4, 0)
-    assert dist.cdf(0.0).shape == dist.mean().shape == ((0,) if one else (0, 2))
-    assert dist.ppf(0.5).shape == dist.rvs(random_state=0).shape == dist.mean().shape
-    assert dist.entropy().shape == (0,)
-    assert dist.modes().shape[0] == 0
-    assert len(MixtureDistribution.concatenate([dist, dist])) == 0
-    if one:
-        assert dist.hdr(0.9)[0].shape[0] == 0
+TAKE_Y = ["logpdf", "pdf", "cdf", "sf", "logcdf", "logsf", "responsibilities", "crps", "energy_score"]
+TAKE_NOTHING = ["mean", "var", "std", "cov", "median", "mode", "modes", "entropy", "variance_split", "rvs"]
+OF_ROWS = {
+    **{name: lambda dist, y, name=name: getattr(dist, name)(y) for name in TAKE_Y},
+    **{name: lambda dist, y, name=name: getattr(dist, name)() for name in TAKE_NOTHING},
+    "parameters": lambda dist, y: (dist.weights, dist.means, dist.covariances),
+    "prob": lambda dist, y: dist.prob(y - 1.0, y),
+    "quantiles": lambda dist, y: (dist.ppf(0.3), dist.isf(0.3), *dist.interval(0.9)),
+    "in_hdr": lambda dist, y: dist.in_hdr(y, 0.9),
+    "hdr": lambda dist, y: dist.marginal(0).hdr(0.9),
+    "draws": lambda dist, y: dist.rvs(3, random_state=0),
+    "parts": lambda dist, y: (*dist.members(), dist.marginal([0]), pickle.loads(pickle.dumps(dist))),
+    "concatenate": lambda dist, y: MixtureDistribution.concatenate([dist, dist]),
+    "torch": lambda dist, y: (dist.to_torch().mean, dist.to_torch().variance, dist.to_torch().sample()),
+}
+OF_SEVERAL = OF_ROWS | {"condition": lambda dist, y: dist.condition(0, y[:, :1])}
+ASKED = {
+    **{f"1-d {name}": (one_dimensional, method) for name, method in OF_ROWS.items()},
+    **{f"diag {name}": (some, method) for name, method in OF_SEVERAL.items()},
+    **{f"full {name}": (lambda: some("full"), method) for name, method in OF_SEVERAL.items()},
+}
+
+
+@pytest.mark.parametrize(("make", "method"), ASKED.values(), ids=ASKED.keys())
+def test_no_rows_at_all(make, method):
+    """What can be asked of some rows can be asked of none."""
+    some_rows = make()
+    no_rows = some_rows[[]]
+    answer, like = method(no_rows, no_rows.mean()), method(some_rows, some_rows.mean())
+    for part, other in zip(*(x if isinstance(x, tuple) else (x,) for x in (answer, like)), strict=True):
+        assert len(part) == 0
+        assert np.ndim(getattr(part, "means", part)) == np.ndim(getattr(other, "means", other))
+    assert repr(no_rows).startswith("<MixtureDistribution: 0 rows, 3 components")
+    assert no_rows.pdf(np.zeros((4, *no_rows.mean().shape))).shape == (4, 0)
 
 
 @pytest.mark.parametrize(
