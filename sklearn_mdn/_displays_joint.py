@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_array
 
-from sklearn_mdn._checks import check_index, check_levels
+from sklearn_mdn._checks import check_index, check_levels, check_targets
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._drawing import BLUE, ORANGE, VERMILION, options, prepare_axes
 from sklearn_mdn._transformed import predict_density
@@ -142,7 +142,8 @@ class JointDensityDisplay:
         """
         if not isinstance(y_dist, MixtureDistribution):
             raise TypeError(f"y_dist must be a MixtureDistribution, got {type(y_dist).__name__}.")
-        if len(y_dist.mean().shape) < 2 or len(targets) != 2:
+        chosen = check_targets(targets, y_dist.means.shape[2]) if y_dist.means.ndim == 3 else []
+        if len(chosen) != 2:
             raise ValueError(
                 f"targets must be two of several, got {targets!r} for a mean of shape {y_dist.mean().shape}."
             )
@@ -152,11 +153,11 @@ class JointDensityDisplay:
             y = check_array(y_true, dtype=np.float64, input_name="y_true")
             if y.shape != y_dist.mean().shape:
                 raise ValueError(f"y_true must have the shape {y_dist.mean().shape}, got {y.shape}.")
-            point = y[row][list(targets)]
+            point = y[row][chosen]
         display = cls(
-            distribution=y_dist[row].marginal(list(targets)),
+            distribution=y_dist[row].marginal(chosen),
             y_point=point,
-            labels=tuple(f"target {j}" for j in targets),
+            labels=tuple(f"target {j}" for j in chosen),
         )
         return display.plot(ax, confidence=confidence, components=components)
 
@@ -178,12 +179,16 @@ class JointDensityDisplay:
         -------
         display : JointDensityDisplay
         """
-        confidence = np.sort(np.atleast_1d(check_levels(confidence, "confidence")))[::-1]
+        confidence = np.unique(check_levels(confidence, "confidence"))[::-1]
+        if not len(confidence):
+            raise ValueError("confidence must hold at least one level, got none.")
         ax = prepare_axes(ax, f"{type(self).__name__}.plot", figsize=(5.4, 4.0))
         self.y_grid_ = self._grids(confidence[0])
         points = np.stack(np.meshgrid(*self.y_grid_), axis=-1)
         self.density_ = self.distribution.pdf(points.reshape(-1, 1, 2)).reshape(points.shape[:2])
-        self.thresholds_ = region_thresholds(self.density_, confidence)
+        # Regions that the grid cannot tell apart are one.
+        self.thresholds_, place = np.unique(region_thresholds(self.density_, confidence), return_index=True)
+        confidence = confidence[place]
         regions = self._draw_regions(ax, confidence, contour_kw)
         self.components_ = self.point_ = None
         if components:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._drawing import BLUE, VERMILION, options, prepare_axes
 from sklearn_mdn._regressor import MDNRegressor
@@ -69,10 +70,13 @@ class TrainingCurveDisplay:
         ------
         TypeError
             If the estimator inside is no :class:`~sklearn_mdn.MDNRegressor`.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
         """
         regressor = unwrap(estimator).regressor
         if not isinstance(regressor, MDNRegressor):
             raise TypeError(f"estimator must be a fitted MDNRegressor, got {type(regressor).__name__}.")
+        check_is_fitted(regressor)
         display = cls(loss_curves=regressor.loss_curve_, validation_scores=regressor.validation_scores_)
         return display.plot(ax, loss_kw=loss_kw, validation_kw=validation_kw)
 

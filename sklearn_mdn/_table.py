@@ -19,6 +19,7 @@ DELIMITERS = ",;\t|"
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 MIN_ROWS = 20
 MAX_CATEGORIES = 20
+LARGEST = 1e150  # a sum of squares of such numbers is one that a float64 can hold
 
 
 class TableError(ValueError):
@@ -94,6 +95,7 @@ def read_table(path: str | Path, target: str) -> Table:
         raise TableError(
             f"{path}: {known.sum()} rows have a value of '{target}', at least {MIN_ROWS} are needed"
         )
+    _check_size(path, target, y)
     if np.ptp(y[known]) == 0.0:
         raise TableError(f"{path}: '{target}' is {y[known][0]:g} in every row, there is nothing to predict")
     notes = []
@@ -105,6 +107,8 @@ def read_table(path: str | Path, target: str) -> Table:
         if index == position:
             continue
         values, kinds[name], note = _column(name, [row[index] for row in rows])
+        if kinds[name] == "numeric":
+            _check_size(path, name, np.array(values))
         notes += [note] if note else []
         if values is not None:
             features[name] = values
@@ -177,6 +181,12 @@ def _target_values(path: str | Path, texts: Sequence[str], lines: Sequence[int],
         if value is None:
             raise TableError(f"{path}, line {line}: '{target}' must be a finite number, got '{text}'")
     return np.array(values, dtype=np.float64)
+
+
+def _check_size(path: str | Path, name: str, values: np.ndarray) -> None:
+    largest = np.nanmax(np.abs(values))
+    if largest > LARGEST:
+        raise TableError(f"{path}: '{name}' has values as large as {largest:g}, {LARGEST:g} is the most")
 
 
 def _column(name: str, texts: Sequence[str]) -> tuple[list[float | str] | None, str, str]:

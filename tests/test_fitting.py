@@ -87,6 +87,14 @@ def test_the_scale_of_weights_is_nothing_to_a_fit(scale, weight):
     np.testing.assert_array_equal(model.fit(X, y, scale * weight).predict(X), expected)
 
 
+@pytest.mark.parametrize("weight", [[1e308] * 4, [1e-320] * 4, [1e308, 1e308, 1e308, 1e-320]])
+def test_weights_of_any_size(weight):
+    x = np.array([[0.0], [0.0], [1.0], [2.0]])
+    table = canonical_rows(x, x, np.array(weight))
+    expected = [1.5, 0.75, 0.75] if weight[-1] == weight[0] else [4 / 3, 2 / 3]
+    np.testing.assert_allclose(table.weight, expected, rtol=1e-15)
+
+
 def test_signed_zeros_are_one_row():
     table = canonical_rows(np.array([[0.0], [-0.0]]), np.array([[-0.0], [0.0]]), None)
     assert len(table) == 1

@@ -11,7 +11,9 @@ import pytest
 from linear_density import LinearDensity
 from matplotlib.colors import to_rgb
 from scipy import stats
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -516,6 +518,12 @@ class TestJoint:
         np.testing.assert_allclose(display.point_.get_xydata()[0], y[row])
         assert legend_texts(display.ax_) == ["90%", "50%", "components", "observed"]
 
+    @pytest.mark.parametrize("confidence", [[0.9, 0.5, 0.9], [0.5, 0.9, 0.5 + 1e-9]])
+    def test_a_region_named_twice_is_drawn_once(self, confidence):
+        display = JointDensityDisplay.from_predictions(None, mixture_2d(), confidence=confidence)
+        assert len(display.thresholds_) == 2
+        assert legend_texts(display.ax_)[:2] == ["90%", "50%"]
+
     def test_density_on_the_grid(self):
         model, X, y = fitted(n_targets=3)
         display = JointDensityDisplay.from_estimator(model, X, y, row=2, targets=[2, 0], components=False)
@@ -533,6 +541,11 @@ class TestJoint:
             ({"y_dist": stats.norm(np.zeros((N, 2)))}, TypeError, "must be a MixtureDistribution"),
             ({"y_true": np.zeros((N, 3))}, ValueError, "y_true must have the shape"),
             ({"targets": [0]}, ValueError, "targets must be two of several"),
+            ({"targets": 1}, ValueError, "targets must be two of several, got 1"),
+            ({"targets": ("p", "q")}, ValueError, r"targets must be .* below 2, got \('p', 'q'\)"),
+            ({"targets": (0, 2)}, ValueError, r"targets must be .* below 2, got \(0, 2\)"),
+            ({"targets": (0, -2)}, ValueError, "targets must name each target once"),
+            ({"confidence": []}, ValueError, "confidence must hold at least one level"),
             ({"row": N}, ValueError, "row must be an integer from -30 to 29, got 30"),
             ({"row": 0.5}, ValueError, "row must be an integer from -30 to 29, got 0.5"),
             ({"confidence": [1.5]}, ValueError, "confidence must"),
@@ -593,6 +606,11 @@ class TestTraining:
         model, _, _ = fitted()
         with pytest.raises(TypeError, match="must be a fitted MDNRegressor, got LinearDensity"):
             TrainingCurveDisplay.from_estimator(model)
+
+    @pytest.mark.parametrize("model", [network, make_pipeline(StandardScaler(), network)])
+    def test_before_the_fit(self, model):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            TrainingCurveDisplay.from_estimator(clone(model))
 
 
 @pytest.mark.parametrize("display", [PITDisplay, ReliabilityDisplay])

@@ -233,6 +233,8 @@ NUMBERS = "x,y\n" + "".join(f"{i % 7},{i}\n" for i in range(MIN_ROWS))
         ("x,y\n" + "1,2\n" * MIN_ROWS, "y", "'y' is 2 in every row"),
         ("y\n" + "".join(f"{i}\n" for i in range(MIN_ROWS)), "y", "no column besides 'y' holds any value"),
         ("x,y\n" + "".join(f",{i}\n" for i in range(MIN_ROWS)), "y", "no column besides 'y' holds any value"),
+        (NUMBERS + "-1e200,1\n", "y", "'x' has values as large as 1e+200, 1e+150 is the most"),
+        (NUMBERS + "1,1.7e308\n", "y", "'y' has values as large as 1.7e+308, 1e+150 is the most"),
         (b"x,y\n\xff\xfe,1\n", "y", "not a text file in UTF-8"),
     ],
 )
