@@ -11,7 +11,6 @@ import json
 import math
 import multiprocessing
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -432,6 +431,8 @@ def peak_mib() -> float:
         # Linux's getrusage counts the process that this one was forked from as well; this mark does not.
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
+    import resource  # Windows has none
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
 
 
