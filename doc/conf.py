@@ -1,11 +1,11 @@
 """Sphinx configuration: ``python -m sphinx -W -b html doc doc/_build/html``."""
 
-from importlib.metadata import version as distribution_version
+from sklearn_mdn import __version__
 
 project = "sklearn_mdn"
 author = "The sklearn_mdn developers"
 copyright = f"2026, {author}"
-version = release = distribution_version("sklearn-mdn")
+version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_gallery.gen_gallery"]
 templates_path = ["_templates"]

@@ -7,3 +7,5 @@ from sklearn_mdn._search import MDNSearchCV
 from sklearn_mdn._unwrap import predict_distribution
 
 __all__ = ["DensityPool", "MDNRegressor", "MDNSearchCV", "MixtureDistribution", "predict_distribution"]
+
+__version__ = "0.1.0.dev0"
