@@ -220,6 +220,11 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         score : float
             Weighted mean of ``score_samples(X, y)``. R² is one word away: ``scoring="r2"``.
 
+        Raises
+        ------
+        ValueError
+            If ``y`` is None or has another shape than the target in ``fit``, or weights are negative.
+
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes

@@ -88,6 +88,11 @@ class PITDisplay(_PITBased):
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
+    Raises
+    ------
+    ValueError
+        If there is not one non-negative weight for each row.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -140,6 +145,29 @@ class PITDisplay(_PITBased):
         Returns
         -------
         display : PITDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not have the shape of the target in ``fit``, there is not one non-negative weight
+            for each row, ``n_bins`` is not a positive integer, or ``confidence`` lies outside (0, 1).
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import PITDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = PITDisplay.from_estimator(model, X, y, n_bins=5)
+        >>> display.heights_.shape
+        (1, 5)
+        >>> plt.close(display.figure_)
         """
         return cls.from_predictions(
             y,
@@ -189,6 +217,28 @@ class PITDisplay(_PITBased):
         Returns
         -------
         display : PITDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_true`` does not have the shape of the distributions, there is not one non-negative weight
+            for each row, ``n_bins`` is not a positive integer, or ``confidence`` lies outside (0, 1).
+        TypeError
+            If ``y_dist`` is none of the three.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import PITDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = PITDisplay.from_predictions(y, normal)
+        >>> display.heights_.shape
+        (1, 10)
+        >>> plt.close(display.figure_)
         """
         display = cls(pit=pit_values(y_true, y_dist), sample_weight=sample_weight, name=name)
         return display.plot(ax, n_bins=n_bins, confidence=confidence, bar_kw=bar_kw)
@@ -213,6 +263,25 @@ class PITDisplay(_PITBased):
         Returns
         -------
         display : PITDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``n_bins`` is not a positive integer or ``confidence`` lies outside (0, 1).
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import PITDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = PITDisplay(pit=normal.cdf(y)).plot(n_bins=4)
+        >>> len(display.bars_)
+        4
+        >>> plt.close(display.figure_)
         """
         n_bins, confidence = check_count(n_bins, "n_bins"), check_confidence(confidence)
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
@@ -274,6 +343,11 @@ class ReliabilityDisplay(_PITBased):
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
+    Raises
+    ------
+    ValueError
+        If there is not one non-negative weight for each row.
+
     Examples
     --------
     >>> import matplotlib.pyplot as plt
@@ -326,6 +400,29 @@ class ReliabilityDisplay(_PITBased):
         Returns
         -------
         display : ReliabilityDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not have the shape of the target in ``fit``, there is not one non-negative weight
+            for each row, ``kind`` is neither of the two, or ``confidence`` lies outside (0, 1).
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import ReliabilityDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = ReliabilityDisplay.from_estimator(model, X, y, name="five epochs")
+        >>> display.observed_.shape
+        (1, 101)
+        >>> plt.close(display.figure_)
         """
         return cls.from_predictions(
             y,
@@ -375,6 +472,28 @@ class ReliabilityDisplay(_PITBased):
         Returns
         -------
         display : ReliabilityDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_true`` does not have the shape of the distributions, there is not one non-negative weight
+            for each row, ``kind`` is neither of the two, or ``confidence`` lies outside (0, 1).
+        TypeError
+            If ``y_dist`` is none of the three.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import ReliabilityDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = ReliabilityDisplay.from_predictions(y, normal, kind="quantile")
+        >>> display.observed_.shape
+        (1, 101)
+        >>> plt.close(display.figure_)
         """
         display = cls(pit=pit_values(y_true, y_dist), sample_weight=sample_weight, name=name)
         return display.plot(ax, kind=kind, confidence=confidence, line_kw=line_kw)
@@ -404,7 +523,21 @@ class ReliabilityDisplay(_PITBased):
         Raises
         ------
         ValueError
-            If ``kind`` is neither of the two.
+            If ``kind`` is neither of the two or ``confidence`` lies outside (0, 1).
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import ReliabilityDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = ReliabilityDisplay(pit=normal.cdf(y)).plot(confidence=0.5)
+        >>> len(display.lines_)
+        1
+        >>> plt.close(display.figure_)
         """
         if kind not in ("interval", "quantile"):
             raise ValueError(f"kind must be 'interval' or 'quantile', got {kind!r}.")

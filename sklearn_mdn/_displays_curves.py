@@ -103,6 +103,29 @@ class DensityCurvesDisplay:
         Returns
         -------
         display : DensityCurvesDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not have a value for each row, there is no such row or target, or several targets
+            are left to choose from.
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import DensityCurvesDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = DensityCurvesDisplay.from_estimator(model, X, y, rows=[0, 1])
+        >>> len(display.lines_)
+        2
+        >>> plt.close(display.figure_)
         """
         return cls.from_predictions(
             y,
@@ -140,6 +163,28 @@ class DensityCurvesDisplay:
         Returns
         -------
         display : DensityCurvesDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_true`` does not have a value for each row, there is no such row or target, or several
+            targets are left to choose from.
+        TypeError
+            If ``y_dist`` is an array of draws, which have no density.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import DensityCurvesDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = DensityCurvesDisplay.from_predictions(y, normal)
+        >>> len(display.lines_)
+        3
+        >>> plt.close(display.figure_)
         """
         densities = univariate_rows(y_dist, target)
         display = cls(
@@ -169,6 +214,20 @@ class DensityCurvesDisplay:
         Returns
         -------
         display : DensityCurvesDisplay
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import DensityCurvesDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = DensityCurvesDisplay(y_dist=normal, rows=[0, 49]).plot(y_grid=np.linspace(-3, 5, 100))
+        >>> display.y_grid_.shape
+        (100,)
+        >>> plt.close(display.figure_)
         """
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
         chosen = np.asarray(self.rows)
@@ -326,6 +385,29 @@ class DensityRidgeDisplay:
         Returns
         -------
         display : DensityRidgeDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not have a value for each row, there is no such row or target, or several targets
+            are left to choose from.
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import DensityRidgeDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = DensityRidgeDisplay.from_estimator(model, X, rows=[0, 1, 2])
+        >>> len(display.ridges_)
+        3
+        >>> plt.close(display.figure_)
         """
         return cls.from_predictions(
             y, predict_density(estimator, X), rows=rows, target=target, overlap=overlap, y_grid=y_grid, ax=ax
@@ -355,6 +437,28 @@ class DensityRidgeDisplay:
         Returns
         -------
         display : DensityRidgeDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_true`` does not have a value for each row, there is no such row or target, or several
+            targets are left to choose from.
+        TypeError
+            If ``y_dist`` is an array of draws, which have no density.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import DensityRidgeDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = DensityRidgeDisplay.from_predictions(y, normal)
+        >>> len(display.ridges_)
+        10
+        >>> plt.close(display.figure_)
         """
         densities = univariate_rows(y_dist, target)
         display = cls(
@@ -382,6 +486,20 @@ class DensityRidgeDisplay:
         Returns
         -------
         display : DensityRidgeDisplay
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import DensityRidgeDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = DensityRidgeDisplay(y_dist=normal, rows=[0, 25, 49]).plot(overlap=0.5)
+        >>> display.density_.shape
+        (400, 3)
+        >>> plt.close(display.figure_)
         """
         chosen = np.asarray(self.rows)
         shown = shown_rows(self.y_dist, chosen)

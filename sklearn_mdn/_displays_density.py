@@ -188,6 +188,30 @@ class ConditionalDensityDisplay:
         Returns
         -------
         display : ConditionalDensityDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` does not have a value for each row, there is no such feature or target, several targets
+            are left to choose from, or another argument is not as described.
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities, or modes are asked for of a
+            transformed target.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import ConditionalDensityDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = ConditionalDensityDisplay.from_estimator(model, X, y, feature=2, kind="bands")
+        >>> len(display.bands_)
+        3
+        >>> plt.close(display.figure_)
         """
         check_count(grid_resolution, "grid_resolution")
         profile, values, name = feature_profile(X, feature, grid_resolution)
@@ -242,6 +266,29 @@ class ConditionalDensityDisplay:
         Returns
         -------
         display : ConditionalDensityDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_true`` or ``x`` does not have a value for each row, there is no such target, several
+            targets are left to choose from, or another argument is not as described.
+        TypeError
+            If ``y_dist`` is an array of draws, which have no density, or modes are asked for of something
+            else than a mixture.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import ConditionalDensityDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = ConditionalDensityDisplay.from_predictions(y, normal, x=x, levels=[0.1, 0.9])
+        >>> len(display.lines_)
+        2
+        >>> plt.close(display.figure_)
         """
         rows = univariate_rows(y_dist, target)
         y = check_observed(y_true, rows.n_rows, target)
@@ -300,9 +347,23 @@ class ConditionalDensityDisplay:
         Raises
         ------
         ValueError
-            If ``kind`` is neither of the two.
+            If ``kind`` is neither of the two or a level lies outside (0, 1).
         TypeError
             If modes are asked for of something else than a mixture.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from scipy.stats import norm
+        >>> from sklearn_mdn.plotting import ConditionalDensityDisplay
+        >>> x = np.linspace(0.0, 1.0, 50)
+        >>> normal = norm(x, 0.1 + x)
+        >>> y = normal.rvs(random_state=0)
+        >>> display = ConditionalDensityDisplay(x=x, y_dist=normal).plot(heatmap_kw={"cmap": "Greys"})
+        >>> display.density_.shape
+        (400, 50)
+        >>> plt.close(display.figure_)
         """
         if kind not in ("heatmap", "bands"):
             raise ValueError(f"kind must be 'heatmap' or 'bands', got {kind!r}.")

@@ -95,6 +95,30 @@ class JointDensityDisplay:
         Returns
         -------
         display : JointDensityDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no two targets to draw, there is no such row, ``y`` does not have the shape of the
+            targets, or a confidence lies outside (0, 1).
+        TypeError
+            If the estimator inside scikit-learn's wrappers predicts no densities, or its target is
+            transformed.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_linnerud
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import JointDensityDisplay
+        >>> X, y = load_linnerud(return_X_y=True)
+        >>> model = MDNRegressor(2, covariance_type="full", max_iter=5, random_state=0).fit(X, y)
+        >>> display = JointDensityDisplay.from_estimator(model, X, y, row=3, targets=(0, 2))
+        >>> len(display.thresholds_)
+        3
+        >>> plt.close(display.figure_)
         """
         return cls.from_predictions(
             y,
@@ -139,6 +163,18 @@ class JointDensityDisplay:
             If ``y_dist`` is no mixture.
         ValueError
             If it does not have two targets to draw.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> from sklearn_mdn.plotting import JointDensityDisplay
+        >>> means = [[[0.0, 0.0], [2.0, 1.0]]]
+        >>> dist = MixtureDistribution([[0.3, 0.7]], means, [[1.0, 0.25]], covariance_type="spherical")
+        >>> display = JointDensityDisplay.from_predictions(None, dist, confidence=[0.5, 0.9])
+        >>> len(display.thresholds_)
+        2
+        >>> plt.close(display.figure_)
         """
         if not isinstance(y_dist, MixtureDistribution):
             raise TypeError(f"y_dist must be a MixtureDistribution, got {type(y_dist).__name__}.")
@@ -178,6 +214,18 @@ class JointDensityDisplay:
         Returns
         -------
         display : JointDensityDisplay
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> from sklearn_mdn.plotting import JointDensityDisplay
+        >>> means = [[[0.0, 0.0], [2.0, 1.0]]]
+        >>> dist = MixtureDistribution([[0.3, 0.7]], means, [[1.0, 0.25]], covariance_type="spherical")
+        >>> display = JointDensityDisplay(distribution=dist).plot(contour_kw={"alpha": 0.5})
+        >>> len(display.thresholds_)
+        3
+        >>> plt.close(display.figure_)
         """
         confidence = np.unique(check_levels(confidence, "confidence"))[::-1]
         if not len(confidence):

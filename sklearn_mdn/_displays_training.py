@@ -72,6 +72,19 @@ class TrainingCurveDisplay:
             If the estimator inside is no :class:`~sklearn_mdn.MDNRegressor`.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> from sklearn_mdn.plotting import TrainingCurveDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(max_iter=5, random_state=0).fit(X, y)
+        >>> display = TrainingCurveDisplay.from_estimator(model, loss_kw={"color": "0.5"})
+        >>> len(display.loss_lines_)
+        1
+        >>> plt.close(display.figure_)
         """
         regressor = unwrap(estimator).regressor
         if not isinstance(regressor, MDNRegressor):
@@ -93,6 +106,16 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn_mdn.plotting import TrainingCurveDisplay
+        >>> curves = {"loss_curves": [[2.0, 1.5, 1.2]], "validation_scores": [[-2.1, -1.7, -1.8]]}
+        >>> display = TrainingCurveDisplay(**curves).plot()
+        >>> display.best_.get_xdata()  # the epoch with the lowest held-out loss
+        array([2])
+        >>> plt.close(display.figure_)
         """
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
         held_out = [-np.asarray(scores) for scores in self.validation_scores or [] if len(scores)]

@@ -70,6 +70,9 @@ class MixtureDistribution:
     A NaN in y gives NaN. Answers for a row do not depend on the other rows. Large inputs are worked
     through in blocks, so that memory beyond the output stays small.
 
+    Rows. ``len(dist)`` is n, and ``dist[rows]`` the distribution of some of the rows, in the order asked for:
+    an integer (n = 1), a slice, a 1-d array of indices or a boolean mask.
+
     References
     ----------
     Bishop, C. M. (1994). Mixture density networks. Technical report NCRG/94/004, Aston University.
@@ -89,6 +92,8 @@ class MixtureDistribution:
     array([1.1, 2. ])
     >>> dist.pdf([2.0, 4.0]).round(4)
     array([0.5598, 0.9974])
+    >>> len(dist), dist[1].mean(), dist[[True, False]].mean()
+    (2, array([2.]), array([1.1]))
     """
 
     def __init__(self, weights, means, covariances, *, covariance_type=None):
@@ -769,7 +774,7 @@ class MixtureDistribution:
         n_samples : int, default=1024
             Draws a row that tell the threshold of several targets; unused for one target.
         random_state : int, RandomState, Generator or None, default=0
-            Seed of these draws.
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
 
         Returns
         -------
@@ -778,8 +783,8 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If y does not broadcast or does not have D entries on its last axis, or the confidence is not
-            inside (0, 1).
+            If y does not broadcast or does not have D entries on its last axis, the confidence is not inside
+            (0, 1), or ``n_samples`` is not a positive integer.
 
         Notes
         -----
@@ -824,11 +829,16 @@ class MixtureDistribution:
         n_samples : int, default=1024
             Draws a row that tell the entropy of several targets; unused for one target.
         random_state : int, RandomState, Generator or None, default=0
-            Seed of these draws.
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
 
         Returns
         -------
         entropy : ndarray of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If ``n_samples`` is not a positive integer.
 
         Notes
         -----
@@ -944,7 +954,7 @@ class MixtureDistribution:
         n_samples : int, default=1024
             Draws a row, of each of two independent copies; unused for one target.
         random_state : int, RandomState, Generator or None, default=0
-            Seed of these draws.
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
 
         Returns
         -------
@@ -954,7 +964,8 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If y does not broadcast or does not have D entries on its last axis.
+            If y does not broadcast or does not have D entries on its last axis, or ``n_samples`` is not a
+            positive integer.
 
         Notes
         -----

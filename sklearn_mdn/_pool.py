@@ -37,7 +37,9 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
     weights_ : ndarray of shape (n_estimators,)
         Their weights, which sum to one.
     n_features_in_ : int
-        Features seen in ``fit``.
+        Features seen in ``fit``, where the estimators know.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where the first of the estimators has them.
 
     References
     ----------
@@ -92,6 +94,15 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
             If one of them is no estimator of densities.
         sklearn.exceptions.NotFittedError
             If one of them is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import DensityPool, MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> networks = [MDNRegressor(max_iter=5, random_state=seed).fit(X, y) for seed in (0, 1)]
+        >>> DensityPool.from_fitted(networks, weights=[3, 1]).weights_
+        array([0.75, 0.25])
         """
         new = cls(estimators, weights=weights)
         new._validate_params()
@@ -124,6 +135,15 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
             If there are no estimators, or the weights do not fit them.
         TypeError
             If one of them is no estimator of densities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import DensityPool, MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> networks = [MDNRegressor(n_components, max_iter=5, random_state=0) for n_components in (1, 3)]
+        >>> DensityPool(networks).fit(X, y).weights_
+        array([0.5, 0.5])
         """
         _check_estimators(self.estimators)
         _check_weights(self.weights, len(self.estimators))
@@ -167,6 +187,15 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         ------
         ValueError
             If the estimators were fitted to targets of different shapes.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import DensityPool, MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> pool = DensityPool([MDNRegressor(n, max_iter=5, random_state=0) for n in (1, 3)]).fit(X, y)
+        >>> pool.predict_distribution(X[:4])
+        <MixtureDistribution: 4 rows, 4 components, 1-d target, 2 members>
         """
         check_is_fitted(self)
         parts = [predict_distribution(estimator, X) for estimator in self.estimators_]

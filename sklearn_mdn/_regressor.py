@@ -118,8 +118,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         weights, and with the factor on the standard deviations that is best there. False trains on all
         rows and watches the training loss.
     validation_fraction : float, default=0.1
-        Share of rows that each network holds out: the rows are cut into round(1 / validation_fraction)
-        folds, or into fewer, at least two, where those would have fewer than 10 rows.
+        Share of the distinct rows that each network holds out, in (0, 0.5]. The rows are cut into round(1 /
+        validation_fraction) folds, at least 2, and a network holds out one: 0.3 makes it a third, 0.4 a half.
+        The folds become fewer, down to 2, where they would have fewer than 10 rows each.
     dropout : float, default=0.0
         Probability with which a hidden unit is left out in a training step.
     reg_covar : float, default=1e-6
@@ -318,6 +319,21 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             If an argument is not as described.
         FloatingPointError
             If no step of an epoch had a finite loss and gradient. What was fitted before is kept.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> MDNRegressor(max_iter=5, random_state=0).fit(X, y).n_iter_
+        array([5])
+
+        With rows of one's own to watch:
+
+        >>> model = MDNRegressor(max_iter=5, random_state=0)
+        >>> model = model.fit(X[100:], y[100:], X_val=X[:100], y_val=y[:100])
+        >>> model.validation_scores_[0].shape
+        (5,)
         """
         with _features_kept(self):
             data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
@@ -537,6 +553,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         distribution : MixtureDistribution
             One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
             members' mixtures, which is exact.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is not as wide as in ``fit`` or not finite, or this PyTorch cannot use ``device``.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
 
         Examples
         --------

@@ -42,7 +42,14 @@ READING = {
 
 
 class DistributionReport(dict):
-    """Scores by name, printed as a table.
+    """Scores by name, printed as a table: what :func:`distribution_report` returns.
+
+    Parameters
+    ----------
+    scores : dict
+        Scores by name, averaged over targets.
+    per_target, n_rows, confidence
+        Kept as attributes.
 
     Attributes
     ----------
@@ -52,6 +59,15 @@ class DistributionReport(dict):
         Rows that were judged.
     confidence : float
         Of the intervals and regions.
+
+    Examples
+    --------
+    >>> from scipy.stats import norm
+    >>> from sklearn_mdn.metrics import distribution_report
+    >>> normal = norm([[0.0, 1.0]] * 100, 1.0)
+    >>> report = distribution_report(normal.rvs(random_state=0), normal)
+    >>> report.per_target["crps"].shape
+    (2,)
     """
 
     def __init__(self, scores: dict, per_target: dict, n_rows: int, confidence: float):

@@ -242,6 +242,19 @@ class MDNSearchCV(BaseSearchCV):
         Seconds that the refit, or finding the stacking weights, took.
     multimetric_ : bool
         Whether there were several scorers.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Features seen in ``fit``, and their names where ``X`` had string names for all of them. Only if
+        ``best_estimator_`` has them.
+
+    Notes
+    -----
+    The search forwards the methods that GridSearchCV forwards, such as ``predict`` and ``score_samples``. The
+    function :func:`~sklearn_mdn.predict_distribution` gives densities: ``predict_distribution(search, X)``.
+
+    Callbacks of the search see the training as a task "search" with a subtask "stack" for each stack, which
+    has a subtask "epoch" for each epoch, and then a task "refit". No fitted estimator comes with an epoch,
+    which belongs to many; a callback that asks for the end there ends the stack. Callbacks of the estimator
+    inside see the refit alone.
 
     References
     ----------
@@ -330,6 +343,16 @@ class MDNSearchCV(BaseSearchCV):
             If the estimator is no MDNRegressor and no pipeline that ends in one.
         ValueError
             If an argument is not as described, or every fit failed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.cv_results_["mean_test_score"].shape
+        (2,)
         """
         if _network_of(self.estimator) is None:
             raise TypeError(
@@ -550,6 +573,23 @@ class MDNSearchCV(BaseSearchCV):
         score : float
             By ``scoring``; with several scorers the one named by ``refit``, or the mean
             log-likelihood with ``refit="stacking"``.
+
+        Raises
+        ------
+        AttributeError
+            If ``refit=False``.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.score(X, y) == search.best_estimator_.score(X, y)
+        True
         """
         if self.refit == "stacking" and self.multimetric_:
             return self.best_estimator_.score(X, y, **params)

@@ -10,7 +10,7 @@ The scorers are called with an estimator, ``scorer(estimator, X, y)``; greater i
 """
 
 from sklearn_mdn._cross_val import cross_val_predict_distribution
-from sklearn_mdn._report import distribution_report
+from sklearn_mdn._report import DistributionReport, distribution_report
 from sklearn_mdn._scorers import (
     coverage_scorer,
     log_likelihood_scorer,
@@ -33,6 +33,7 @@ from sklearn_mdn._scores import (
 )
 
 __all__ = [
+    "DistributionReport",
     "calibration_error",
     "coverage",
     "coverage_scorer",
