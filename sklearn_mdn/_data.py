@@ -42,10 +42,10 @@ class Member:
     def epoch(self) -> tuple[Tensor, Tensor]:
         """Indices and the share (1 / batch length, 0 for padding) of each place, (steps, rows)."""
         n_steps, n_rows = self.n_steps, self.rows_per_step
-        order = torch.randperm(len(self.train), generator=self.generator)
+        order = torch.randperm(len(self.train), generator=self.generator, device="cpu")
         index = self.train[:1].repeat(n_rows * n_steps)
         index[: len(order)] = self.train[order]
-        present = torch.zeros(n_rows * n_steps, dtype=torch.float64)
+        present = torch.zeros(n_rows * n_steps, dtype=torch.float64, device="cpu")
         present[: len(order)] = 1.0
         # Row b of the reshaped arrays deals one row to every batch, so only the last can be short.
         index, present = index.view(n_rows, n_steps).T, present.view(n_rows, n_steps).T
@@ -69,7 +69,7 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     # A padded place holds a row of the member's own: where its network is at home, gradients are finite.
     first = torch.cat([member.train[:1] for member in members])
     index = first.view(1, -1, 1).repeat(n_steps, 1, n_rows)
-    share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64)
+    share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64, device="cpu")
     for i, member in enumerate(members):
         own_index, own_share = member.epoch()
         index[: member.n_steps, i, : member.rows_per_step] = own_index
@@ -85,8 +85,8 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
 def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
     """Indices (S, V) of all members' validation rows and their factors, which sum to 1 a member."""
     longest = max(len(member.validation) for member in members)
-    index = torch.zeros(len(members), longest, dtype=torch.int64)
-    present = torch.zeros(len(members), longest, dtype=rows.weight.dtype)
+    index = torch.zeros(len(members), longest, dtype=torch.int64, device="cpu")
+    present = torch.zeros(len(members), longest, dtype=rows.weight.dtype, device="cpu")
     for i, member in enumerate(members):
         index[i, : len(member.validation)] = member.validation
         present[i, : len(member.validation)] = 1.0
@@ -105,10 +105,11 @@ def dropout_factors(
     """
     if not any(rates):
         return None
-    keep = torch.ones(*batch.index.shape, sum(widths))
+    keep = torch.ones(*batch.index.shape, sum(widths), dtype=torch.float32, device="cpu")
     for i, (member, rate) in enumerate(zip(members, rates, strict=True)):
         if rate > 0.0 and step < member.n_steps:
-            drawn = torch.rand(member.rows_per_step, sum(widths), generator=member.generator)
-            keep[i, : member.rows_per_step] = (drawn >= rate) / (1.0 - rate)
+            shape = (member.rows_per_step, sum(widths))
+            drawn = torch.rand(shape, generator=member.generator, dtype=keep.dtype, device="cpu")
+            keep[i, : member.rows_per_step] = (drawn >= rate).to(keep.dtype) / (1.0 - rate)
     keep = keep.to(device=batch.factor.device, dtype=batch.factor.dtype)
     return list(keep.split(list(widths), dim=-1))

@@ -286,6 +286,8 @@ class MixtureLikelihood:
         return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
 
 
+# Gradients are needed, and rows that they can be taken at, whatever mode the caller is in.
+@torch.inference_mode(mode=False)
 def train_plans(
     plans: list[Plan],
     *,
@@ -308,7 +310,7 @@ def train_plans(
                 )
             )
             settings.append(plan.settings)
-            used.append(torch.arange(widest.head.n_components) < plan.network.head.n_components)
+            used.append(torch.arange(widest.head.n_components, device="cpu") < plan.network.head.n_components)
     mask = torch.stack(used).unsqueeze(1).to(device)
     objective = MixtureLikelihood(widest, None if mask.all() else mask)
     params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])

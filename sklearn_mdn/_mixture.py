@@ -181,8 +181,8 @@ class Mixture:
             own = range(part.start, part.stop)
             columns += [*own, *(width - len(own)) * [part.start]]
             real += [True] * len(own) + [False] * (width - len(own))
-        padded = self._components(torch.tensor(columns))
-        logits = torch.where(torch.tensor(real), padded.logits, -torch.inf)
+        padded = self._components(torch.tensor(columns, device=self.logits.device))
+        logits = torch.where(torch.tensor(real, device=self.logits.device), padded.logits, -torch.inf)
         return Mixture(logits, padded.means, padded.scale)
 
     def _components(self, index: slice | Tensor) -> Mixture:

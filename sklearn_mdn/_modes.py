@@ -72,7 +72,7 @@ def pad_rows(values: Tensor, row: Tensor, n_rows: int) -> Tensor:
     counts = torch.bincount(row, minlength=n_rows)
     starts = counts.cumsum(0) - counts
     padded = values.new_full((n_rows, int(counts.max()) if n_rows else 0, *values.shape[1:]), torch.nan)
-    padded[row, torch.arange(len(row)) - starts[row]] = values
+    padded[row, torch.arange(len(row), device=row.device) - starts[row]] = values
     return padded
 
 
@@ -119,9 +119,9 @@ def mode_brackets(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
 def cut_lines(mixture: Univariate) -> tuple[Tensor, Tensor]:
     """The sorted turning points of each row, (n, C), and which intervals between them can hold a mode."""
     means, deviations = mixture.means.unsqueeze(-1), mixture.deviations.unsqueeze(-1)
-    turns = torch.tensor(TURNING_POINTS, dtype=means.dtype)
+    turns = means.new_tensor(TURNING_POINTS)
     # How many components are within one standard deviation of their means, just above each cut.
-    opens = torch.tensor((0, 1, 0, -1, 0)).expand(*means.shape[:-1], -1)
+    opens = torch.tensor((0, 1, 0, -1, 0), device=means.device).expand(*means.shape[:-1], -1)
     cuts, order = (means + deviations * turns).flatten(1).sort(dim=-1, stable=True)
     within = opens.flatten(1).gather(1, order).cumsum(1)
     return cuts, (within[:, :-1] > 0) & (cuts[:, :-1] < cuts[:, 1:])
@@ -183,7 +183,7 @@ def multivariate_modes(mixture: Mixture) -> Tensor:
     step takes its place once it is short and uphill. A mixture can have modes that no mean leads to.
     """
     n_rows, n_components, n_targets = mixture.means.shape
-    row = torch.arange(n_rows).repeat_interleave(n_components)
+    row = torch.arange(n_rows, device=mixture.means.device).repeat_interleave(n_components)
     peaks = Peaks(mixture.log_weights - mixture.scale.log_det(), mixture.means, mixture.scale.precision())
     x = ascend(peaks, mixture.means.reshape(-1, n_targets), row)
     at = peaks.take(row).local(x)
@@ -238,7 +238,7 @@ class Peaks(NamedTuple):
 def ascend(peaks: Peaks, x: Tensor, row: Tensor) -> Tensor:
     """Where the density of some rows leads uphill from the points x (P, D)."""
     x = x.clone()
-    active = torch.arange(len(x))
+    active = torch.arange(len(x), device=x.device)
     for _ in range(MAX_ASCENTS):
         if not len(active):
             break

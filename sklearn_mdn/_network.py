@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from typing import final
 
 import torch
@@ -132,18 +132,17 @@ class MixtureHead:
     def initial_outputs(self, centers: Tensor, spread: float) -> Tensor:
         """Outputs (of the bias) that put component k at ``centers[k]``, all with std ``spread``."""
         scale_components, entries = self._scale_shape
-        raw = torch.full((scale_components, entries), math.log(math.expm1(spread)), dtype=centers.dtype)
+        raw = centers.new_full((scale_components, entries), math.log(math.expm1(spread)))
         if self.covariance_type in ("full", "tied"):
-            rows, columns = torch.tril_indices(self.n_targets, self.n_targets)
+            rows, columns = torch.tril_indices(self.n_targets, self.n_targets, device=centers.device)
             raw = torch.where(rows == columns, raw, 0.0)
         return torch.cat([torch.zeros_like(centers[:, 0]), centers.flatten(), raw.flatten()])
 
     def columns_in(self, wider: MixtureHead) -> Tensor:
         """Where this head's outputs lie among those of a head with more components."""
-        starts = [0, *torch.tensor(wider.sizes).cumsum(0).tolist()]
-        return torch.cat(
-            [torch.arange(size) + start for size, start in zip(self.sizes, starts[:-1], strict=True)]
-        )
+        starts = accumulate(wider.sizes[:-1], initial=0)
+        columns = [range(start, start + size) for size, start in zip(self.sizes, starts, strict=True)]
+        return torch.tensor([*chain.from_iterable(columns)], device="cpu")
 
 
 @final
@@ -237,13 +236,14 @@ class StackedMLP:
         pieces = []
         for name, shape in self.shapes.items():
             if name == "embedding_frequencies":
-                noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+                noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = noise * self.embedding.frequency_scale  # type: ignore[union-attr]
             elif "coefs" in name:
                 bound = math.sqrt(3.0 / shape[-2])
-                piece = (2.0 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1.0) * bound
+                drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=centers.device)
+                piece = (2.0 * drawn - 1.0) * bound
             else:
-                piece = torch.zeros(shape, dtype=torch.float64)
+                piece = torch.zeros(shape, dtype=torch.float64, device=centers.device)
             if name == f"coefs_{self.n_layers - 1}":
                 piece = 0.1 * piece
             elif name == f"intercepts_{self.n_layers - 1}":

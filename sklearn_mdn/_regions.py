@@ -36,7 +36,7 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
 
     log_threshold = solve_bracketed(
         excess,
-        (torch.arange(len(lower)),),
+        (torch.arange(len(lower), device=lower.device),),
         lower,
         upper,
         torch.minimum(torch.maximum(start, lower), upper),
@@ -99,7 +99,7 @@ class Flanks:
         self.log_peaks = self.log_inner[:, ::2]
         top = self.log_peaks.nan_to_num(nan=-torch.inf).argmax(1, keepdim=True)
         self.highest = modes.gather(1, top).squeeze(1)
-        self.sign = torch.tensor([1.0, -1.0]).to(modes).repeat(modes.shape[1])
+        self.sign = modes.new_tensor([1.0, -1.0]).repeat(modes.shape[1])
         self.latest = self.inner.clone()
 
     def log_prob(self, y: Tensor) -> Tensor:
@@ -129,14 +129,15 @@ class Flanks:
             tolerance * self.smallest[owner],
         )
         self.latest[owner, piece] = found
-        ends = torch.full(crosses.shape, torch.nan, dtype=found.dtype)
+        ends = found.new_full(crosses.shape, torch.nan)
         ends[place, piece] = found
         return ends
 
     def final_crossings(self, log_threshold: Tensor) -> Tensor:
         """Where the pieces of all rows cross their thresholds, whatever was asked for before."""
         self.latest = self.inner.clone()
-        return self.crossings(log_threshold, torch.arange(len(log_threshold)), tolerance=1e-7)
+        row = torch.arange(len(log_threshold), device=log_threshold.device)
+        return self.crossings(log_threshold, row, tolerance=1e-7)
 
     def bounded(self, outer: Tensor, owner: Tensor, level: Tensor, sign: Tensor) -> Tensor:
         """Outer ends, the infinite ones moved to where every component's density is below the level."""

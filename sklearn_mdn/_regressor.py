@@ -441,7 +441,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         )
         if self._continues():
             self._check_continuation(architecture)
-            stored = network.join({name: torch.tensor(v) for name, v in self._stored_weights().items()})
+            stored = network.join(
+                {name: torch.tensor(v, device="cpu") for name, v in self._stored_weights().items()}
+            )
             params = torch.cat([stored.double(), params[len(stored) :]])
         return Plan(
             architecture=architecture,

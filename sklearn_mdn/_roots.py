@@ -88,7 +88,7 @@ def solve_guarded(
     tolerance: Tensor,
 ) -> Tensor:
     """The second part of ``solve_bracketed``."""
-    root, index = x.clone(), torch.arange(len(x))
+    root, index = x.clone(), torch.arange(len(x), device=x.device)
     last, before_last = (torch.full_like(x, torch.inf) for _ in range(2))
     open_ = torch.ones_like(index, dtype=torch.bool)
     for _ in range(MAX_ITERATIONS):

@@ -185,7 +185,7 @@ class CholeskyScale(Scale):
         return CholeskyScale(function(self.factor))
 
     def precision(self) -> Tensor:
-        identity = torch.eye(self.n_targets).to(self.factor)
+        identity = torch.eye(self.n_targets, dtype=self.factor.dtype, device=self.factor.device)
         inverse: Tensor = torch.linalg.solve_triangular(self.factor, identity, upper=False)
         return inverse.mT @ inverse
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
@@ -94,7 +95,7 @@ class TrainingState:
     def __init__(self, params: Tensor, objective: Objective, rows: Rows, members: list[Member]) -> None:
         self.histories = [History() for _ in members]
         self.result = params.detach().clone()
-        self.active = torch.arange(len(members))
+        self.active = torch.arange(len(members), device="cpu")
         self.params = params.detach().clone().requires_grad_()
         self.average = self.params.detach().clone()
         self.best = self.average.clone()
@@ -116,7 +117,7 @@ class TrainingState:
         self.snapshot()
         if all(mask):
             return
-        index = torch.tensor(mask).nonzero().squeeze(1)
+        index = torch.tensor(mask, device="cpu").nonzero().squeeze(1)
         self.active = self.active[index]
         self.members = [member for member, kept in zip(self.members, mask, strict=True) if kept]
         on_device = index.to(self.params.device)
@@ -190,6 +191,13 @@ class Adam:
         return moved
 
 
+def autocast_off(device_type: str) -> AbstractContextManager[object]:
+    """Arithmetic in the precision asked for, also where the caller lets torch lower it."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()  # some devices know no autocast at all
+
+
 def train(
     objective: Objective,
     params: Tensor,
@@ -218,7 +226,7 @@ def train(
     TrainingState
         ``snapshot()`` gives the parameters (S, P), ``histories`` what happened.
     """
-    with threads_for(sum(member.rows_per_step for member in members)):
+    with threads_for(sum(member.rows_per_step for member in members)), autocast_off(params.device.type):
         return _train(objective, params, rows, members, settings, on_epoch)
 
 
@@ -274,7 +282,7 @@ def run_epoch(
         taken = optimizer.step(state, loss, gradient, rates[step], batch.active)
         total += torch.where(taken, loss, optimizer.zero)
         n_taken += taken
-    n_active = torch.tensor([member.n_steps for member in state.members])
+    n_active = torch.tensor([member.n_steps for member in state.members], device="cpu")
     n_taken = n_taken.cpu()
     return total.cpu() / n_taken, torch.stack([n_taken, n_active], dim=1)
 
@@ -294,9 +302,9 @@ def loss_and_gradient(
 def learning_rates(members: list[Member], settings: list[MemberSettings], epoch: int) -> Tensor:
     """Rates of the steps of an epoch, (steps, S, 1); 0 where a member has no such step."""
     n_steps = max(member.n_steps for member in members)
-    rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64)
+    rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64, device="cpu")
     for i, (member, setting) in enumerate(zip(members, settings, strict=True)):
-        steps = epoch * member.n_steps + torch.arange(member.n_steps)
+        steps = epoch * member.n_steps + torch.arange(member.n_steps, device="cpu")
         rates[: member.n_steps, i, 0] = setting.rates(steps, setting.max_iter * member.n_steps)
     return rates
 
@@ -316,7 +324,7 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
         log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
         total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
     best, choice = total.cpu().max(dim=0)
-    empty = torch.tensor([len(member.validation) == 0 for member in state.members])
+    empty = torch.tensor([len(member.validation) == 0 for member in state.members], device="cpu")
     scores: list[float] = best.masked_fill(empty, math.nan).tolist()
     return scores, [calibrations[i] for i in choice.tolist()]
 
