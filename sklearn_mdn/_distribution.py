@@ -812,7 +812,7 @@ class MixtureDistribution:
         if self._mixture.n_targets == 1:
             found = [part[1] for part in self._regions(confidence)]
         else:
-            uniform, noise = balanced_noise(n_samples, self._mixture.n_targets, random_state)
+            ((uniform, noise),) = balanced_noise(n_samples, self._mixture.n_targets, random_state)
 
             def threshold(part: Mixture) -> Tensor:
                 return drawn_threshold(part.widen().log_prob(part.draw_alike(uniform, noise)), confidence)
@@ -861,7 +861,7 @@ class MixtureDistribution:
         if self._mixture.n_targets == 1:
             found = self._by_rows(self._mixture, univariate_entropy, 10 * n_components**2)
         else:
-            uniform, noise = balanced_noise(n_samples, self._mixture.n_targets, random_state)
+            ((uniform, noise),) = balanced_noise(n_samples, self._mixture.n_targets, random_state)
 
             def estimate(part: Mixture) -> Tensor:
                 return estimated_entropy(part, part.draw_alike(uniform, noise))
@@ -1340,8 +1340,10 @@ def child_generators(random_state, count: int) -> list[np.random.Generator]:
     return [np.random.default_rng(seed) for seed in seeds]
 
 
-def balanced_noise(n_samples: int, n_targets: int, random_state, copies: int = 1):
-    """Uniform (M,) and normal (M, D) numbers of a scrambled Sobol sequence; a list if ``copies`` > 1.
+def balanced_noise(
+    n_samples: int, n_targets: int, random_state, copies: int = 1
+) -> list[tuple[Tensor, Tensor]]:
+    """Pairs of uniform (M,) and normal (M, D) numbers from one scrambled Sobol sequence.
 
     Owen, A. B. (1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity, 14.
     """
@@ -1353,4 +1355,4 @@ def balanced_noise(n_samples: int, n_targets: int, random_state, copies: int = 1
     for copy in np.split(points, copies, axis=1):
         uniform, normal = torch.from_numpy(copy[:, 0].copy()), torch.from_numpy(stats.norm.ppf(copy[:, 1:]))
         noise.append((uniform, normal))
-    return noise if copies > 1 else noise[0]
+    return noise
