@@ -19,6 +19,7 @@ from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._regressor import MDNRegressor
 from sklearn_mdn._table import Table, TableError, column_pipeline, diabetes_table, read_table
 from sklearn_mdn._unwrap import predict_distribution
+from sklearn_mdn.metrics import coverage, crps, log_likelihood
 
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
@@ -150,11 +151,10 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
 
 def judge(distribution: MixtureDistribution, y: np.ndarray) -> dict[str, float]:
     """Scores of predicted densities on rows that the model has not seen."""
-    lower, upper = distribution.interval(CONFIDENCE)
     return {
-        "mean log-likelihood (higher is better)": float(np.mean(distribution.logpdf(y))),
-        "CRPS, in units of the target (lower)": float(np.mean(distribution.crps(y))),
-        f"coverage of the {CONFIDENCE:.0%} interval": float(np.mean((lower <= y) & (y <= upper))),
+        "mean log-likelihood (higher is better)": log_likelihood(y, distribution),
+        "CRPS, in units of the target (lower)": crps(y, distribution),
+        f"coverage of the {CONFIDENCE:.0%} interval": coverage(y, distribution, confidence=CONFIDENCE),
         "R² of the mean (higher)": float(r2_score(y, distribution.mean())),
     }
 

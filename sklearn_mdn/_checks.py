@@ -46,6 +46,14 @@ def check_levels(value, name: str) -> np.ndarray:
     return array
 
 
+def check_level_list(value, name: str) -> np.ndarray:
+    """One level or several, along one axis."""
+    levels = np.atleast_1d(check_levels(value, name))
+    if levels.ndim != 1 or not len(levels):
+        raise ValueError(f"{name} must be a flat list of at least one level, got {value!r}.")
+    return levels
+
+
 def check_confidence(value) -> float:
     """One confidence level."""
     level = check_levels(value, "confidence")

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite, check_array, check_random_state
 
-from sklearn_mdn._checks import check_count, check_levels, check_row_weights
+from sklearn_mdn._checks import check_count, check_level_list, check_row_weights
 from sklearn_mdn._distribution import MixtureDistribution
 
 
@@ -42,14 +42,6 @@ def check_target(y, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
             f"{name} must have the shape {shape}, as the target in fit and the rows of X; got {y.shape}."
         )
     return y
-
-
-def check_quantiles(quantiles) -> np.ndarray:
-    """Quantile levels as a 1-d array of numbers inside (0, 1)."""
-    levels = np.atleast_1d(check_levels(quantiles, "quantiles"))
-    if levels.ndim != 1 or not len(levels):
-        raise ValueError(f"quantiles must be a flat list of at least one level, got {quantiles!r}.")
-    return levels
 
 
 class DensityRegressorMixin(RegressorMixin, ABC):
@@ -106,7 +98,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             raise ValueError(
                 "return_std=True and quantiles cannot be asked for together; call predict twice."
             )
-        levels = check_quantiles(quantiles)
+        levels = check_level_list(quantiles, "quantiles")
         distribution = self.predict_distribution(X)
         answers = distribution.ppf(levels.reshape(-1, *(1,) * distribution.mean().ndim))
         return np.moveaxis(answers, 0, -1)

@@ -282,7 +282,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.single_output = True
         # ``score`` is a log-likelihood, not the R² that scikit-learn's check expects.
         tags.regressor_tags.poor_score = True
         return tags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_mdn._checks import check_confidence, check_levels, check_row_weights
+from sklearn_mdn._checks import check_confidence, check_level_list, check_row_weights
 from sklearn_mdn._forecast import check_forecast
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
@@ -199,9 +199,7 @@ def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multiout
     0.25
     """
     y, forecast = check_forecast(y_true, y_dist)
-    levels = np.atleast_1d(check_levels(levels, "levels"))
-    if levels.ndim != 1 or not len(levels):
-        raise ValueError(f"levels must be one level or a list of them, got an array of shape {levels.shape}.")
+    levels = check_level_list(levels, "levels")
     error = y - forecast.quantiles(levels)
     levels = levels.reshape(-1, *(1,) * y.ndim)
     loss = np.maximum(levels * error, (levels - 1.0) * error)
