@@ -262,10 +262,6 @@ def test_members_are_the_distributions_that_went_in(kind):
     np.testing.assert_allclose(aleatoric + epistemic, dist.var(), rtol=1e-12)
 
 
-def twice(dist):
-    return MixtureDistribution.concatenate([dist, dist])
-
-
 def test_members_survive_rows_marginal_condition_and_concatenate():
     parts, dist = ensemble("full")
     for derived, same in (
