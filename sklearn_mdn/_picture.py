@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_mdn._displays_density import ConditionalDensityDisplay, UnivariateRows, range_of
 from sklearn_mdn._distribution import MixtureDistribution
+from sklearn_mdn._drawing import BLACK, BLUE, GREY, VERMILION, prepare_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_ROWS = 150
 LETTERS = "ABCDE"
-N_GRID = 400
-BLUE, ORANGE, BLACK, GREY = "#2166ac", "#d95f02", "0.1", "0.4"
 
 
 def draw_densities(
@@ -50,7 +50,7 @@ def draw_densities(
     rows = np.random.default_rng(0).permutation(len(y))[:MAX_ROWS]
     rows = rows[np.argsort(density.median()[rows])]
     density, baseline, y, n_rows = density[rows], baseline[rows], y[rows], len(y)
-    grid = _grid(density, y)
+    grid = range_of(UnivariateRows(density, len(y)), y)
     chosen = np.round(np.linspace(0.1, 0.9, len(LETTERS)) * (len(y) - 1)).astype(int)
 
     figure = Figure(figsize=(9.0, 7.5), layout="constrained")
@@ -72,31 +72,24 @@ def draw_densities(
     figure.savefig(path, dpi=150)
 
 
-def _grid(density: MixtureDistribution, y: np.ndarray) -> np.ndarray:
-    """Values of y that show nearly all of nearly every density and nearly every observed value."""
-    low, high = density.interval(0.995)
-    low, high = np.quantile([low, y], 0.02, axis=1).min(), np.quantile([high, y], 0.98, axis=1).max()
-    margin = 0.05 * (high - low)
-    return np.linspace(low - margin, high + margin, N_GRID)
-
-
 def _draw_strip(
     axes: Axes, density: MixtureDistribution, y: np.ndarray, grid: np.ndarray, confidence: float
 ) -> None:
     """Each row's density as a column of shading, its central interval, and what was observed."""
-    rows = np.arange(len(y))
-    height = density.pdf(grid[:, None])
-    axes.pcolormesh(rows, grid, height / height.max(axis=0), cmap="Blues", vmax=1.4, rasterized=True)
-    lower, upper = density.interval(confidence)
-    for bound, label in ((lower, f"central {confidence:.0%} interval"), (upper, None)):
-        axes.plot(rows, bound, drawstyle="steps-mid", color=BLUE, linewidth=0.8, label=label)
+    rows, (lower, upper) = np.arange(len(y)), density.interval(confidence)
+    tail = 0.5 * (1.0 - confidence)
+    line = {"color": BLUE, "linestyle": "-", "linewidth": 0.8, "drawstyle": "steps-mid"}
+    display = ConditionalDensityDisplay(x=rows, y_dist=density)
+    display.plot(axes, levels=[tail, 1.0 - tail], y_grid=grid, line_kw=line)
+    for bound, label in zip(display.lines_, (f"central {confidence:.0%} interval", None), strict=True):
+        bound.set_label(label)
     inside, low, high = (lower <= y) & (y <= upper), grid[0], grid[-1]
     axes.plot(rows[inside], y[inside], "o", color=BLACK, markersize=3, label="observed, inside")
-    axes.plot(rows[~inside], y[~inside], "o", color=ORANGE, markersize=4, label="observed, outside")
+    axes.plot(rows[~inside], y[~inside], "o", color=VERMILION, markersize=4, label="observed, outside")
     # What lies beyond the frame points there from its edge.
     for beyond, edge, marker in ((y > high, high, "^"), (y < low, low, "v")):
-        axes.plot(rows[beyond], np.full(beyond.sum(), edge), marker, color=ORANGE)
-    axes.set(xlim=(-0.5, len(y) - 0.5), ylim=(low, high))
+        axes.plot(rows[beyond], np.full(beyond.sum(), edge), marker, color=VERMILION)
+    axes.set_xlim(-0.5, len(y) - 0.5)
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.05),
@@ -116,13 +109,14 @@ def _draw_curves(
     names: tuple[str, str],
 ) -> None:
     """One row's density beside the baseline's, and what was observed."""
+    prepare_axes(axes, "draw_densities")
     height = density.pdf(grid[:, None])[:, 0]
     axes.fill_between(grid, height, color=BLUE, alpha=0.25, linewidth=0)
     axes.plot(grid, height, color=BLUE, label=names[0])
     axes.plot(
         grid, baseline.pdf(grid[:, None])[:, 0], color=BLACK, linestyle="--", linewidth=1, label=names[1]
     )
-    axes.axvline(y, color=ORANGE, linewidth=1.5, label="observed")
+    axes.axvline(y, color=VERMILION, linewidth=1.5, label="observed")
     axes.set(xlim=(grid[0], grid[-1]))
     axes.set_ylim(bottom=0)
     axes.set_yticks([])
