@@ -289,10 +289,8 @@ def test_the_process_reports_its_status(tmp_path):
 
 
 def test_a_far_outlier_does_not_squeeze_the_picture(tmp_path):
-    from sklearn_mdn._picture import _grid
-
     rng = np.random.default_rng(0)
     density = MixtureDistribution(np.ones((200, 1)), rng.normal(0, 1, (200, 1)), np.ones((200, 1)))
-    grid = _grid(density, np.append(rng.normal(0, 1.4, 199), 1e6))
+    grid = range_of(UnivariateRows(density, 200), np.append(rng.normal(0, 1.4, 199), 1e6))
     assert grid[0] < -3
     assert 3 < grid[-1] < 20
