@@ -17,6 +17,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mdn._displays_density import UnivariateRows, range_of
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._regressor import MDNRegressor
 from sklearn_mdn._table import MAX_CATEGORIES, MIN_ROWS, column_pipeline, read_table
