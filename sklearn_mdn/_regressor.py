@@ -299,7 +299,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; a row of weight 2 is that row twice.
+            Weights of the rows. Their ratios count: beside weights of 1, a row of weight 2 is that row twice.
         X_val : array-like of shape (n_validation, n_features), default=None
             Rows to watch instead of held-out training rows; all networks then train on all of X.
         y_val : array-like of shape (n_validation,) or (n_validation, n_outputs), default=None
@@ -317,7 +317,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         ValueError
             If an argument is not as described.
         FloatingPointError
-            If no step of an epoch had a finite loss and gradient. What was fitted before is kept.
+            If no step of an epoch had a finite loss and gradient. What was fitted before is kept, as it is
+            after any error.
 
         Examples
         --------

@@ -340,9 +340,11 @@ class MDNSearchCV(BaseSearchCV):
         Raises
         ------
         TypeError
-            If the estimator is no MDNRegressor and no pipeline that ends in one.
+            If the estimator is no MDNRegressor and no pipeline that ends in one, or with
+            ``refit="stacking"`` a candidate replaces it by something else.
         ValueError
-            If an argument is not as described, or every fit failed.
+            If an argument is not as described, a candidate names a parameter that there is not, or every
+            fit failed.
 
         Examples
         --------

@@ -64,8 +64,8 @@ def answers(dist):
 
 RUNS = {
     "ensemble": lambda: fit_twice(Y[:, 0], n_estimators=3, dropout=0.2),
-    "full": lambda: fit_twice(Y, covariance_type="full"),
-    "tied, float64": lambda: fit_twice(Y, covariance_type="tied", dtype="float64"),
+    "fit of full": lambda: fit_twice(Y, covariance_type="full"),
+    "fit of tied in float64": lambda: fit_twice(Y, covariance_type="tied", dtype="float64"),
     "search": search,
     "one target": lambda: answers(univariate("overlapping")),
     **{kind: lambda kind=kind: answers(joint_distribution(kind, 2)) for kind in ("full", "tied", "diag")},
