@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearn_mdn import MDNRegressor
+from sklearn_mdn.plotting import ConditionalDensityDisplay
 
 rng = np.random.default_rng(0)
 
@@ -43,13 +44,12 @@ for n_components, model in models.items():
 X_grid, y_grid = np.linspace(0, 1, 200)[:, None], np.linspace(-0.1, 1.1, 300)
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
 for axis, (n_components, model) in zip(axes, models.items(), strict=True):
-    density = model.predict_distribution(X_grid).pdf(y_grid[:, None])
-    axis.pcolormesh(X_grid[:, 0], y_grid, density / density.max(axis=0), cmap="Blues", vmax=1.3)
-    axis.plot(X_test[:300, 0], y_test[:300], ".", color="0.3", markersize=2, label="held-out rows")
+    ConditionalDensityDisplay.from_estimator(
+        model, X_test[:300], y_test[:300], levels=[], y_grid=y_grid, ax=axis
+    )
     axis.plot(X_grid[:, 0], model.predict(X_grid), color="C1", label="conditional mean")
-    axis.set(title=f"n_components={n_components}", xlabel="reading x", xlim=(0, 1))
-axes[0].set_ylabel("position y")
-axes[0].legend(loc="upper left")
+    axis.set(title=f"n_components={n_components}", xlabel="reading x", ylabel="position y", xlim=(0, 1))
+    axis.legend(loc="upper left")
 
 # %%
 # At *x* = 0.5 the density has a peak near each of the positions that cause this reading without noise.
