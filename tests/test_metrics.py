@@ -604,3 +604,12 @@ class TestOutOfFold:
 
         with pytest.raises(ValueError, match="cv must put each row into exactly one test fold"):
             cross_val_predict_distribution(Untouched(), X, y, cv=cv)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 1 - 1e-12, 1 - 1e-15, 1 - 2e-16])
+def test_intervals_of_mixtures_keep_their_upper_tail(confidence):
+    dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+    lower, upper = dist.interval(confidence)
+    assert interval_width([0.0], dist, confidence=confidence) == pytest.approx(upper[0] - lower[0], rel=1e-12)
+    assert coverage(upper + 1e-6, dist, confidence=confidence) == 0.0
+    assert coverage(upper - 1e-6, dist, confidence=confidence) == 1.0
