@@ -12,7 +12,7 @@ from sklearn_mdn import _normal
 from sklearn_mdn._scale import Scale, join, take_components
 from sklearn_mdn._univariate import Univariate, present
 
-FAR = 1e150  # whose square is still finite
+FAR, HUGE = 1e150, 1e308  # whose square is still finite, and that is itself
 
 
 def log_normalize(logits: Tensor) -> Tensor:
@@ -115,9 +115,11 @@ class Mixture:
 
     def log_responsibilities(self, y: Tensor) -> Tensor:
         """log P(component | y) for y (..., D), the result (..., K)."""
-        z = self.scale.whiten(y.unsqueeze(-2) - self.means)
-        # Beyond this bound all densities would be zero, which leaves nothing to compare.
-        joint = self.log_weights + self._log_prob_of_whitened(z.clamp(-FAR, FAR))
+        z = self.scale.whiten(y.unsqueeze(-2) - self.means).clamp(-HUGE, HUGE)
+        # Beyond this bound all densities would be zero, which leaves nothing to compare; nearer by the same
+        # factor, the nearest component still is the nearest.
+        farthest = z.abs().amax((-2, -1), keepdim=True)
+        joint = self.log_weights + self._log_prob_of_whitened(z * (FAR / farthest.clamp(min=FAR)))
         # Far away, the logarithm of the sum would be lost beside the terms' own size.
         return log_normalize(joint - joint.amax(-1, keepdim=True))
 

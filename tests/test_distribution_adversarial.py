@@ -187,3 +187,11 @@ def test_tiny_regions_hold_the_mode(confidence):
     assert (intervals[:, 0, 0] <= intervals[:, 0, 1]).all()
     np.testing.assert_allclose(threshold, dist.pdf(modes), rtol=1e-9)
     assert dist.in_hdr(modes, confidence).all()
+
+
+@pytest.mark.parametrize("y", [1e3, 1e149, 1e150, 1e151, 1e200, 1e300, -1e300])
+def test_responsibilities_far_away_go_to_the_widest(y):
+    dist = MixtureDistribution([[0.5, 0.5], [0.9, 0.1]], [[0.0, 0.0], [1.0, 0.0]], [[1.0, 0.25], [1e-4, 4.0]])
+    np.testing.assert_allclose(dist.responsibilities(y), [[1.0, 0.0], [0.0, 1.0]], atol=1e-12)
+    joint = MixtureDistribution([[0.5, 0.5]], [[[0.0, 3.0], [0.0, -3.0]]], [[np.eye(2), 0.25 * np.eye(2)]])
+    np.testing.assert_allclose(joint.condition(0, y).mean(), [[3.0]], atol=1e-9)
