@@ -144,7 +144,8 @@ class DrawsForecast(Forecast):
         distance = np.abs(self._draws - y[..., None]).mean(-1)
         # The sum of |x_i - x_j| over pairs i < j of a sorted sample is that of (2 i - M + 1) x_i, i from 0.
         order = 2.0 * np.arange(n_draws) - n_draws + 1.0
-        return distance - self._sorted @ order / (n_draws * (n_draws - 1.0))
+        apart = (self._sorted - self._sorted[..., :1]) @ order  # which sums to zero: no rounding of an offset
+        return distance - apart / (n_draws * (n_draws - 1.0))
 
     def energy_score(self, y):
         if len(self.shape) == 1:

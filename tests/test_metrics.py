@@ -613,3 +613,10 @@ def test_intervals_of_mixtures_keep_their_upper_tail(confidence):
     assert interval_width([0.0], dist, confidence=confidence) == pytest.approx(upper[0] - lower[0], rel=1e-12)
     assert coverage(upper + 1e-6, dist, confidence=confidence) == 0.0
     assert coverage(upper - 1e-6, dist, confidence=confidence) == 1.0
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e12])
+def test_scores_of_draws_beside_an_offset(offset):
+    rng = np.random.default_rng(0)
+    y, draws = (rng.integers(-3000, 3000, size) / 1024.0 for size in (N, (N, 50)))  # exact, with it or not
+    assert crps(y + offset, draws + offset) == pytest.approx(crps(y, draws), rel=1e-12)
