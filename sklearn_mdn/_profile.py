@@ -31,18 +31,18 @@ def _frame_profile(frame: nw.DataFrame, feature, n_points: int):
         raise ValueError(f"feature must be a column of numbers, got {name!r} of type {frame[name].dtype}.")
     # Taken from the rows of the frame, so that columns that are no numbers keep their types and categories.
     profile = nw.maybe_reset_index(frame[[0] * n_points])
-    columns = []
+    columns, along = [], _numbers(frame[name])
     for column in frame.iter_columns():
         if column.dtype.is_numeric():
-            values = _numbers(column)
-            run = _range(values, n_points) if column.name == name else np.full(n_points, np.nanmedian(values))
+            runs = column.name == name
+            run = _range(along, n_points) if runs else np.full(n_points, np.nanmedian(_numbers(column)))
             columns.append(nw.new_series(column.name, run, nw.Float64, backend=frame.implementation))
         else:
             values = column.to_list()
             times = Counter(value for value in values if value is not None) or Counter(values)
             typical, _ = times.most_common(1)[0]
             columns.append(nw.maybe_reset_index(column[[values.index(typical)] * n_points]))
-    return profile.with_columns(*columns).to_native(), _numbers(frame[name]), str(name)
+    return profile.with_columns(*columns).to_native(), along, str(name)
 
 
 def _numbers(column: nw.Series) -> np.ndarray:

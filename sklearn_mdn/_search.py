@@ -539,7 +539,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _row_weights(self, fit_params, y) -> np.ndarray:
         """Sample weights on their way to the network, or ones."""
-        weights = fit_params.get(weight_argument(self.estimator), fit_params.get("sample_weight"))
+        weights = fit_params.get(weight_argument(self.estimator))
         return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
 
     def _held_out(self, tasks, X, y) -> list[HeldOut]:

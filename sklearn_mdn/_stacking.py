@@ -77,8 +77,9 @@ def stacking_weights(
         once = weights * slope
         twice = once * slopes(once)
         change, bend = once - weights, twice - 2.0 * once + weights
-        length = np.linalg.norm(change) / max(np.linalg.norm(bend), 1e-6 * np.linalg.norm(change))
-        far = in_simplex(weights + 2.0 * max(length, 1.0) * change + max(length, 1.0) ** 2 * bend)
+        size = np.linalg.norm(change)
+        length = max(1.0, size / max(np.linalg.norm(bend), 1e-6 * size))
+        far = in_simplex(weights + 2.0 * length * change + length**2 * bend)
         near = in_simplex(twice)
         weights = far if log_likelihood(far) >= log_likelihood(near) else near
     weights = np.where(weights < NEGLIGIBLE_WEIGHT, 0.0, weights)
