@@ -77,15 +77,11 @@ def check_index(value, length: int, name: str) -> int:
 
 
 def check_targets(targets, n_targets: int) -> list[int]:
-    """Indices of targets, all different, none negative."""
-    chosen = [targets] if isinstance(targets, Integral) else list(np.atleast_1d(np.asarray(targets)))
-    if not chosen or not all(isinstance(j, Integral) and -n_targets <= j < n_targets for j in chosen):
-        raise ValueError(
-            f"targets must be an integer, or a list of integers, below {n_targets}, got {targets!r}."
-        )
-    chosen = [int(j) % n_targets for j in chosen]
-    if len(set(chosen)) < len(chosen):
-        raise ValueError(f"targets must name each target once, got {targets!r}.")
+    """Indices of targets, at least one, all different, none negative."""
+    listed = np.atleast_1d(np.asarray(targets, dtype=object)).tolist()
+    chosen = [check_index(target, n_targets, "targets") for target in listed]
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"targets must name at least one target, and each once, got {targets!r}.")
     return chosen
 
 

@@ -18,6 +18,7 @@ from sklearn_mdn._univariate import Univariate
 
 TOLERANCE = 1e-10  # of one cell, on the difference of two rules, of which the better one is used
 CUTS = (-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0)  # of each component, in standard deviations
+CLOSE = 0.5  # standard deviations of the wider of two components, whose cuts so close are one
 MAX_HALVINGS = 60
 
 # Gauss-Kronrod pair of 7 and 15 nodes on [-1, 1] (Piessens et al. 1983, QUADPACK): nodes from the
@@ -103,14 +104,30 @@ def expected_component_entropy(mixture: Univariate) -> Tensor:
 
 def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
     """Cells between the components' cuts that hold a probability worth counting: row, lower, upper."""
-    places = mixture.means.new_tensor(CUTS)
-    cuts = mixture.means.unsqueeze(-1) + mixture.deviations.unsqueeze(-1) * places
-    cuts = cuts.flatten(1).sort(dim=1).values
-    lower, upper = cuts[:, :-1], cuts[:, 1:]
-    mass = mixture.widen().prob(lower, upper)
+    cuts = needed_cuts(mixture).sort(dim=1).values
+    row, place = torch.nonzero(cuts[:, 1:] > cuts[:, :-1], as_tuple=True)
+    lower, upper = cuts[row, place], cuts[row, place + 1]
+    mass = mixture.take(row).prob(lower, upper)
     largest = math.log(max(2, mixture.means.shape[-1]))
-    row, place = torch.nonzero(mass * largest > 0.01 * TOLERANCE, as_tuple=True)
-    return row, lower[row, place], upper[row, place]
+    counts = mass * largest > 0.01 * TOLERANCE
+    return row[counts], lower[counts], upper[counts]
+
+
+def needed_cuts(mixture: Univariate) -> Tensor:
+    """The components' cuts, of which one that lies close to that of a narrower component takes its place.
+
+    Cells around a component are then never much wider than it is, and members of an ensemble that agree
+    share theirs.
+    """
+    deviations, order = mixture.deviations.sort(dim=-1)
+    means, places = mixture.means.gather(-1, order), mixture.means.new_tensor(CUTS)
+    cuts = means.unsqueeze(-1) + deviations.unsqueeze(-1) * places
+    needed = cuts[:, 0]
+    for k in range(1, cuts.shape[1]):
+        distance, place = (cuts[:, k].unsqueeze(-1) - needed.unsqueeze(1)).abs().min(dim=-1)
+        shared = distance < CLOSE * deviations[:, k : k + 1]
+        needed = torch.cat([needed, torch.where(shared, needed.gather(1, place), cuts[:, k])], dim=1)
+    return needed
 
 
 def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:

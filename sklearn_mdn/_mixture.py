@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sklearn_mdn import _normal
 from sklearn_mdn._scale import Scale, join, take_components
-from sklearn_mdn._univariate import Univariate, present
+from sklearn_mdn._univariate import Univariate, weighted_sum
 
 FAR, HUGE = 1e150, 1e308  # whose square is still finite, and that is itself
 
@@ -125,15 +125,14 @@ class Mixture:
 
     def mean(self) -> Tensor:
         """E[y], (..., D)."""
-        weights = self.weights.unsqueeze(-1)
-        return (weights * present(weights, self.means)).sum(-2)
+        return weighted_sum(self.weights.unsqueeze(-1), self.means, dim=-2)
 
     def covariance(self) -> Tensor:
         """Cov[y], (..., D, D): within the components and between them."""
         weights = self.weights[..., None, None]
         spread = self.means - self.mean().unsqueeze(-2)
         between = spread.unsqueeze(-1) * spread.unsqueeze(-2)
-        return (weights * present(weights, self.scale.covariance() + between)).sum(-3)
+        return weighted_sum(weights, self.scale.covariance() + between, dim=-3)
 
     def univariate(self) -> Univariate:
         """The D marginals of single targets, with the batch axes (..., D)."""
@@ -205,8 +204,8 @@ class Mixture:
         means = torch.stack([part.mean() for part in parts])
         variances = torch.stack([part.univariate().var() for part in parts])
         shares = shares.unsqueeze(-1)
-        spread = (means - (shares * present(shares, means)).sum(0)).square()
-        return (shares * present(shares, variances)).sum(0), (shares * present(shares, spread)).sum(0)
+        spread = (means - weighted_sum(shares, means, dim=0)).square()
+        return weighted_sum(shares, variances, dim=0), weighted_sum(shares, spread, dim=0)
 
     def draw_alike(self, uniform: Tensor, noise: Tensor) -> Tensor:
         """Draws (n, M, D) from the same uniform (M,) and normal (M, D) numbers for each of n rows."""

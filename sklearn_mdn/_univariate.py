@@ -74,11 +74,11 @@ class Univariate:
         return (self.weights * differences).sum(-1)
 
     def mean(self) -> Tensor:
-        return (self.weights * present(self.weights, self.means)).sum(-1)
+        return weighted_sum(self.weights, self.means)
 
     def var(self) -> Tensor:
         spread = (self.means - self.mean().unsqueeze(-1)).square()
-        return (self.weights * present(self.weights, self.deviations.square() + spread)).sum(-1)
+        return weighted_sum(self.weights, self.deviations.square() + spread)
 
     def crps(self, y: Tensor) -> Tensor:
         """E|X - y| - E|X - X'| / 2, Grimit, Gneiting, Berrocal and Johnson (2006), equation 5."""
@@ -170,9 +170,9 @@ class Univariate:
         return self.quantile(level, upper_tail=True)
 
 
-def present(weights: Tensor, values: Tensor) -> Tensor:
-    """The values of components with weight, 0 for the others': 0 times what may be infinite is no number."""
-    return torch.where(weights > 0, values, 0.0)
+def weighted_sum(weights: Tensor, values: Tensor, dim: int = -1) -> Tensor:
+    """Sum of what weights leave of values: 0 times infinity is 0 here, where IEEE 754 has NaN."""
+    return (weights * torch.where(weights > 0, values, 0.0)).sum(dim)
 
 
 def tail_equation(

@@ -564,13 +564,14 @@ BAD_CALLS = {
     "draws": (lambda: PLAIN.rvs(0), "size must be an integer of at least 1, got 0"),
     "draws by shape": (lambda: PLAIN.rvs((3, 2)), "size must be an integer of at least 1, got (3, 2)"),
     "n_samples": (lambda: WIDE2.entropy(n_samples=0), "n_samples must be an integer of at least 1, got 0"),
-    "target": (
-        lambda: WIDE2.marginal(2),
-        "integers, below 2, got 2",
+    "target": (lambda: WIDE2.marginal(2), "targets must be an integer from -2 to 1, got 2"),
+    "target by name": (lambda: WIDE2.marginal(["a"]), "targets must be an integer from -2 to 1, got 'a'"),
+    "targets nested": (
+        lambda: WIDE2.marginal([[0, 1]]),
+        "targets must be an integer from -2 to 1, got [0, 1]",
     ),
-    "target by name": (lambda: WIDE2.marginal(["a"]), "targets must be an integer, or a list of integers"),
-    "no target": (lambda: WIDE2.marginal([]), "targets must be an integer, or a list of integers"),
-    "target twice": (lambda: WIDE2.marginal([0, -2]), "targets must name each target once, got [0, -2]"),
+    "no target": (lambda: WIDE2.marginal([]), "targets must name at least one target"),
+    "target twice": (lambda: WIDE2.marginal([0, -2]), "one target, and each once, got [0, -2]"),
     "all targets": (
         lambda: WIDE2.condition([0, 1], [0.0, 0.0]),
         "targets must leave at least one target",
