@@ -18,11 +18,14 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
 def as_numbers(value, name: str) -> np.ndarray:
     """An array of real numbers, not copied where it is one already."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths.") from None
     if array.dtype.kind in "fiub":
         return array
     try:
-        if array.dtype.kind == "c":
+        if array.dtype.kind in "cmM" or value is None:
             raise TypeError
         return array.astype(np.float64)
     except (TypeError, ValueError):

@@ -10,8 +10,9 @@ from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite, check_array, check_random_state
 
-from sklearn_mdn._checks import check_count, check_level_list, check_row_weights
+from sklearn_mdn._checks import check_count, check_level_list
 from sklearn_mdn._distribution import MixtureDistribution
+from sklearn_mdn._scores import row_mean
 
 
 def check_numeric(y, name: str = "y") -> None:
@@ -175,7 +176,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            In natural units, per unit of the target; joint over several targets.
+            In nats, for densities per unit of the target; joint over several targets.
 
         Raises
         ------
@@ -228,10 +229,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         if y is None:
             raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
-        log_density = self.score_samples(X, y)
-        if sample_weight is not None:
-            sample_weight = check_row_weights(sample_weight, log_density)
-        return float(np.average(log_density, weights=sample_weight))
+        return float(row_mean(self.score_samples(X, y), sample_weight))
 
 
 def draw_seed(random_state) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
+from sklearn.utils import check_array
 
 from sklearn_mdn._checks import check_confidence, check_count, check_row_weights
 from sklearn_mdn._drawing import (
@@ -45,7 +46,10 @@ class _PITBased:
     """
 
     def __init__(self, *, pit, sample_weight=None, name=None):
-        self.pit = np.asarray(pit, dtype=np.float64)
+        self.pit = check_array(pit, ensure_2d=False, dtype=np.float64, input_name="pit")
+        outside = (self.pit < 0.0) | (self.pit > 1.0)
+        if outside.any():
+            raise ValueError(f"pit must lie between 0 and 1, got {self.pit[outside][0]}.")
         self.sample_weight = check_row_weights(sample_weight, self.pit)
         self.name = name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_mdn._displays_density import UnivariateRows, check_observed, range_of, univariate_rows
+from sklearn_mdn._displays_density import UnivariateRows, check_observed, grid_of, univariate_rows
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._drawing import BLUE, CYCLE, GREY, SKY, VERMILION, options, prepare_axes
 from sklearn_mdn._transformed import predict_density
@@ -233,7 +233,7 @@ class DensityCurvesDisplay:
         chosen = np.asarray(self.rows)
         shown = shown_rows(self.y_dist, chosen)
         observed = None if self.y_points is None else np.asarray(self.y_points)[chosen]
-        self.y_grid_ = range_of(shown, observed) if y_grid is None else np.asarray(y_grid, dtype=np.float64)
+        self.y_grid_ = grid_of(shown, observed, y_grid)
         heights = shown.pdf(self.y_grid_)
         self.lines_, self.component_lines_, self.points_ = [], [], []
         for j, row in enumerate(chosen):
@@ -505,7 +505,7 @@ class DensityRidgeDisplay:
         shown = shown_rows(self.y_dist, chosen)
         ax = prepare_axes(ax, f"{type(self).__name__}.plot", figsize=(5.2, 1.2 + 0.32 * len(chosen)))
         observed = None if self.y_points is None else np.asarray(self.y_points)[chosen]
-        self.y_grid_ = range_of(shown, observed) if y_grid is None else np.asarray(y_grid, dtype=np.float64)
+        self.y_grid_ = grid_of(shown, observed, y_grid)
         self.density_ = shown.pdf(self.y_grid_)
         heights = (1.0 + overlap) * self.density_ / self.density_.max()
         floors = -np.arange(len(chosen), dtype=np.float64)
@@ -527,7 +527,8 @@ class DensityRidgeDisplay:
             )
             (self.points_,) = ax.plot(observed, floors, zorder=4, clip_on=False, **marked)
             ax.legend(loc="best", fontsize="small", frameon=False)
-        ax.set(xlim=(self.y_grid_[0], self.y_grid_[-1]), ylim=(floors[-1] - 0.3, heights[:, 0].max() + 0.3))
+        highest = (floors + heights.max(axis=0)).max()
+        ax.set(xlim=(self.y_grid_[0], self.y_grid_[-1]), ylim=(floors[-1] - 0.3, highest + 0.3))
         ax.set_yticks(floors, [f"row {row}" for row in chosen])
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)

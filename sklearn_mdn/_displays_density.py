@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from sklearn_mdn._checks import check_count, check_index, check_levels
+from sklearn_mdn._checks import check_count, check_index, check_level_list
 from sklearn_mdn._distribution import MixtureDistribution
 from sklearn_mdn._drawing import BLACK, ORANGE, VERMILION, options, prepare_axes
+from sklearn_mdn._forecast import DrawsForecast, MixtureForecast, as_forecast
 from sklearn_mdn._profile import feature_profile
 from sklearn_mdn._transformed import TransformedDensity, predict_density
 
@@ -38,18 +39,16 @@ class UnivariateRows:
 
 def univariate_rows(y_dist, target) -> UnivariateRows:
     """The distribution of one target, as the displays need it."""
-    if isinstance(y_dist, MixtureDistribution):
-        shape = y_dist.mean().shape
-        if len(shape) == 2:
-            target = 0 if target is None and shape[1] == 1 else target
-            if target is None:
-                raise ValueError(f"target must say which of the {shape[1]} targets to draw, got None.")
-            y_dist = y_dist.marginal(check_index(target, shape[1], "target"))
-        return UnivariateRows(y_dist, shape[0])
-    if isinstance(y_dist, np.ndarray):
+    forecast = as_forecast(y_dist)
+    shape = forecast.shape
+    if isinstance(forecast, DrawsForecast):
         raise TypeError("y_dist must have densities to draw, got an array of draws.")
-    shape = y_dist.shape if isinstance(y_dist, TransformedDensity) else np.shape(y_dist.ppf(0.5))
-    if len(shape) != 1:
+    if isinstance(forecast, MixtureForecast) and len(shape) == 2:
+        target = 0 if target is None and shape[1] == 1 else target
+        if target is None:
+            raise ValueError(f"target must say which of the {shape[1]} targets to draw, got None.")
+        y_dist = y_dist.marginal(check_index(target, shape[1], "target"))
+    elif len(shape) != 1:
         raise ValueError(f"y_dist must hold one univariate distribution a row, got the shape {shape}.")
     return UnivariateRows(y_dist, shape[0])
 
@@ -66,6 +65,13 @@ def check_observed(y_true, n_rows: int, target) -> np.ndarray | None:
             f"y_true must hold one value for each of the {n_rows} rows, got the shape {y.shape}."
         )
     return y
+
+
+def grid_of(rows: UnivariateRows, y, y_grid) -> np.ndarray:
+    """The values of y that were asked for, or else those that ``range_of`` chooses."""
+    if y_grid is None:
+        return range_of(rows, y)
+    return check_array(y_grid, ensure_2d=False, dtype=np.float64, input_name="y_grid")
 
 
 def range_of(rows: UnivariateRows, y) -> np.ndarray:
@@ -296,7 +302,9 @@ class ConditionalDensityDisplay:
             order = np.argsort(rows.quantiles([0.5])[0], kind="stable")
             x, label = np.argsort(order), "rows, in the order of their predicted median"
         else:
-            x = check_array(x, ensure_2d=False, dtype=np.float64, input_name="x")
+            x = check_array(
+                column_or_1d(x, input_name="x"), ensure_2d=False, dtype=np.float64, input_name="x"
+            )
             check_consistent_length(x, np.empty(rows.n_rows))
             label = "x"
         display = cls(
@@ -372,12 +380,10 @@ class ConditionalDensityDisplay:
                 f"modes are found for a MixtureDistribution only, got {type(self.y_dist).__name__}."
             )
         default = LINE_LEVELS if kind == "heatmap" else BAND_LEVELS
-        levels = np.sort(np.atleast_1d(check_levels(default if levels is None else levels, "levels")))
+        levels = np.sort(check_level_list(default if levels is None else levels, "levels"))
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
         rows = UnivariateRows(self.y_dist, len(self.x))
-        self.y_grid_ = (
-            range_of(rows, self.y_points) if y_grid is None else np.asarray(y_grid, dtype=np.float64)
-        )
+        self.y_grid_ = grid_of(rows, self.y_points, y_grid)
         self.density_ = rows.pdf(self.y_grid_)
         order = np.argsort(self.x, kind="stable")
         x, quantiles = np.asarray(self.x)[order], rows.quantiles(levels)[:, order]
@@ -392,7 +398,9 @@ class ConditionalDensityDisplay:
             self.lines_ = self._draw_lines(ax, x, levels[inner], quantiles[inner], line_kw)
         self.modes_ = self._draw_modes(ax) if modes else None
         self.points_ = self._draw_points(ax, scatter_kw)
-        ax.set(xlim=(x[0], x[-1]), ylim=(self.y_grid_[0], self.y_grid_[-1]))
+        ax.set(ylim=(self.y_grid_[0], self.y_grid_[-1]))
+        if x[0] < x[-1]:
+            ax.set(xlim=(x[0], x[-1]))
         ax.set(xlabel=self.x_label, ylabel=self.y_label)
         ax.legend(loc="best", fontsize="small", framealpha=0.85, edgecolor="none")
         self.ax_, self.figure_ = ax, ax.figure

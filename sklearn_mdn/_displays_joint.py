@@ -274,12 +274,12 @@ class JointDensityDisplay:
 
         shades = colormaps["Blues"](np.linspace(0.2, 0.65, len(confidence)))
         levels = [*self.thresholds_, 1.01 * max(self.density_.max(), self.thresholds_[-1])]
-        drawn = options(contour_kw, colors=shades)
+        drawn = options(contour_kw, **({} if "cmap" in (contour_kw or {}) else {"colors": shades}))
         self.contours_ = ax.contourf(*self.y_grid_, self.density_, levels=levels, **drawn)
         ax.contour(*self.y_grid_, self.density_, levels=self.thresholds_, colors=BLUE, linewidths=0.8)
         return [
             Patch(facecolor=shade, edgecolor=BLUE, linewidth=0.8, label=f"{share:.0%}")
-            for share, shade in zip(confidence, shades, strict=True)
+            for share, shade in zip(confidence, self.contours_.get_facecolor(), strict=True)
         ]
 
     def _grids(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:

@@ -107,6 +107,11 @@ class TrainingCurveDisplay:
         -------
         display : TrainingCurveDisplay
 
+        Raises
+        ------
+        ValueError
+            If there is no training loss to draw.
+
         Examples
         --------
         >>> import matplotlib.pyplot as plt
@@ -117,8 +122,11 @@ class TrainingCurveDisplay:
         array([2])
         >>> plt.close(display.figure_)
         """
+        if not any(np.isfinite(curve).any() for curve in self.loss_curves):
+            raise ValueError("loss_curves must hold a curve with a finite value, got none.")
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
-        held_out = [-np.asarray(scores) for scores in self.validation_scores or [] if len(scores)]
+        curves = [-np.asarray(scores) for scores in self.validation_scores or []]
+        held_out = [curve for curve in curves if np.isfinite(curve).any()]
         many = len(self.loss_curves) > 1
         thin = {"linewidth": 1.0, "alpha": 0.6} if many else {"linewidth": 1.6}
         self.loss_lines_ = self._lines(ax, self.loss_curves, "training", options(loss_kw, color=BLUE, **thin))
@@ -147,7 +155,7 @@ class TrainingCurveDisplay:
     def _lines(self, ax, curves, label, drawn):
         lines = []
         for i, curve in enumerate(curves):
-            named = {"label": label if i == 0 else None, **drawn}
+            named = options(drawn, label=label if i == 0 else None)
             lines += ax.plot(np.arange(1, len(curve) + 1), curve, **named)
         return lines
 

@@ -1336,7 +1336,14 @@ def child_generators(random_state, count: int) -> list[np.random.Generator]:
     if isinstance(random_state, np.random.RandomState):
         seeds = random_state.randint(0, 2**32, size=(count, 4), dtype=np.uint32)
     else:
-        seeds = np.random.default_rng(random_state).integers(0, 2**32, size=(count, 4), dtype=np.uint32)
+        try:
+            generator = np.random.default_rng(random_state)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "random_state must be a non-negative integer, a RandomState, a Generator or None, "
+                f"got {random_state!r}."
+            ) from None
+        seeds = generator.integers(0, 2**32, size=(count, 4), dtype=np.uint32)
     return [np.random.default_rng(seed) for seed in seeds]
 
 

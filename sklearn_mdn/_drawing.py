@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._plotting import _validate_style_kwargs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +29,8 @@ def prepare_axes(ax: Axes | None, caller: str, figsize: tuple[float, float] = (5
 
 
 def options(given: dict | None, **defaults) -> dict:
-    """Keyword arguments of an artist: the display's own, unless the caller gave others."""
-    return {**defaults, **(given or {})}
+    """Keyword arguments of an artist: the display's own, unless the caller gave them, by whatever alias."""
+    return _validate_style_kwargs(defaults, given or {})
 
 
 def has_reference(ax: Axes) -> bool:

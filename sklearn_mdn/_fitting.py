@@ -19,7 +19,7 @@ from torch import Tensor
 from sklearn_mdn._data import Member, Rows
 from sklearn_mdn._mixture import Mixture
 from sklearn_mdn._network import StackedMLP
-from sklearn_mdn._training import VALIDATION_BLOCK, History, MemberSettings, TrainingState, train
+from sklearn_mdn._training import History, MemberSettings, TrainingState, rows_at_once, train
 
 # A fold that held out fewer rows than this would stop training on noise.
 MIN_VALIDATION_ROWS = 10
@@ -179,7 +179,7 @@ def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
     """
     if n_rows < 2:
         return []
-    n_folds = max(2, min(round(1.0 / fraction), n_rows // MIN_VALIDATION_ROWS))
+    n_folds = max(2, round(min(1.0 / fraction, n_rows // MIN_VALIDATION_ROWS)))
     order = np.random.default_rng(np.random.SeedSequence([seed])).permutation(n_rows)
     return [np.sort(fold) for fold in np.array_split(order, n_folds)]
 
@@ -222,13 +222,13 @@ def stack_key(plan: Plan) -> tuple:
     return replace(network, head=replace(network.head, n_components=1)), plan.batch_size
 
 
-def plan_bytes(plan: Plan, dtype: str) -> int:
-    """About the memory that a plan takes in training, its rows left out."""
+def network_bytes(plan: Plan, dtype: str) -> int:
+    """About the memory that each network of a plan takes in training, its rows left out."""
     # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
     # activations of a batch, each with its gradient and the temporaries of the activation function.
     shapes = plan.network.shapes.values()
     activations = plan.batch_size * sum(shape[-1] for shape in shapes) * (2 + plan.network.n_features)
-    return len(plan.train) * (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
+    return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
 
 
 @final
@@ -280,6 +280,12 @@ class MixtureLikelihood:
     @property
     def calibrations(self) -> Sequence[float]:
         return CALIBRATIONS
+
+    @property
+    def numbers_a_row(self) -> int:
+        head = self.network.head
+        entries = 1 if head.covariance_type in ("spherical", "diag") else head.n_targets
+        return len(CALIBRATIONS) * head.n_components * head.n_targets * entries
 
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
         mixture = self.network(self.network.split(params), x, used=self.used)
@@ -365,7 +371,7 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
         m, fold = len(members), plan.validation[members[0]]
         params = trained.params[members].double().to(device)
         for part in (
-            np.array_split(fold, -(-len(fold) * m // VALIDATION_BLOCK)) if m > 1 and len(fold) else []
+            np.array_split(fold, -(-len(fold) * m // rows_at_once(objective))) if m > 1 and len(fold) else []
         ):
             x, y = (
                 torch.from_numpy(values[part]).to(device).expand(m, -1, -1) for values in (rows.x, rows.y)

@@ -247,29 +247,22 @@ class FrozenForecast(Forecast):
         return higher < confidence * len(HDR_LEVELS)
 
 
+def as_forecast(y_dist) -> Forecast:
+    """The face of a MixtureDistribution, an array-like of draws, or an object with cdf, logpdf and ppf."""
+    if isinstance(y_dist, MixtureDistribution):
+        return MixtureForecast(y_dist)
+    if isinstance(y_dist, TransformedDensity):
+        return FrozenForecast(y_dist, y_dist.shape)  # its quantiles may not exist
+    if isinstance(y_dist, Sequence) or (hasattr(y_dist, "__array__") and not hasattr(y_dist, "cdf")):
+        return DrawsForecast(y_dist)
+    return FrozenForecast(y_dist)
+
+
 def check_forecast(y_true, y_dist) -> tuple[np.ndarray, Forecast]:
-    """Targets and distributions of one and the same shape.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,) or (n, D)
-    y_dist : MixtureDistribution, array of draws, or object with the methods cdf, logpdf and ppf
-
-    Returns
-    -------
-    y : ndarray of shape (n,) or (n, D)
-    forecast : Forecast
-    """
+    """Targets (n,) or (n, D) and distributions of one and the same shape."""
     if hasattr(y_true, "cdf"):
         raise TypeError(f"y_true must hold the targets, y_dist comes second; got {type(y_true).__name__}.")
-    if isinstance(y_dist, MixtureDistribution):
-        forecast: Forecast = MixtureForecast(y_dist)
-    elif isinstance(y_dist, (np.ndarray, Sequence)):
-        forecast = DrawsForecast(y_dist)
-    elif isinstance(y_dist, TransformedDensity):
-        forecast = FrozenForecast(y_dist, y_dist.shape)  # its quantiles may not exist
-    else:
-        forecast = FrozenForecast(y_dist)
+    forecast = as_forecast(y_dist)
     y = check_array(y_true, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_true")
     if y.shape != forecast.shape:
         raise ValueError(

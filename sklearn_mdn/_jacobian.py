@@ -89,7 +89,7 @@ def log_abs_det(derivative: np.ndarray) -> np.ndarray:
 
 
 def numeric_jacobian(transformer, y: np.ndarray) -> np.ndarray:
-    """Derivative by five-point central differences."""
+    """Derivative by extrapolated central differences."""
     n_targets = y.shape[1]
     full = np.stack([_difference(transformer, y, b) for b in range(n_targets)], axis=-1)
     if full.shape[1:] != (n_targets, n_targets):

@@ -154,8 +154,8 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         return self._adopt(fitted)
 
     def _adopt(self, fitted):
-        """Keep fitted estimators and their weights."""
-        self.weights_ = _check_weights(self.weights, len(fitted))
+        """Keep fitted estimators and their weights, once all of them have been found fit for it."""
+        weights = _check_weights(self.weights, len(fitted))
         for estimator in fitted:
             check_is_fitted(estimator)
             untransformed(estimator)
@@ -163,11 +163,12 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         widths = {each.n_features_in_ for each in fitted if hasattr(each, "n_features_in_")}
         if len(widths) > 1:
             raise ValueError(f"estimators must be fitted to the same features, got {sorted(widths)} of them.")
-        self.estimators_ = fitted
-        if widths:
-            (self.n_features_in_,) = widths
-        if getattr(fitted[0], "feature_names_in_", None) is not None:
-            self.feature_names_in_ = fitted[0].feature_names_in_
+        names = getattr(fitted[0], "feature_names_in_", None)
+        known = {"n_features_in_": next(iter(widths), None), "feature_names_in_": names}
+        for name in known:
+            vars(self).pop(name, None)  # what an earlier fit left
+        vars(self).update({name: value for name, value in known.items() if value is not None})
+        self.weights_, self.estimators_ = weights, fitted
         return self
 
     def predict_distribution(self, X):

@@ -27,21 +27,22 @@ def feature_profile(X, feature, n_points: int):
 
 def _frame_profile(frame: nw.DataFrame, feature, n_points: int):
     name = frame.columns[_column_index(feature, frame.columns)]
-    if not frame[name].dtype.is_numeric():
-        raise ValueError(f"feature must be a column of numbers, got {name!r} of type {frame[name].dtype}.")
+    values = frame.get_column(name)
+    if not values.dtype.is_numeric():
+        raise ValueError(f"feature must be a column of numbers, got {name!r} of type {values.dtype}.")
     # Taken from the rows of the frame, so that columns that are no numbers keep their types and categories.
     profile = nw.maybe_reset_index(frame[[0] * n_points])
-    columns, along = [], _numbers(frame[name])
+    columns, along = [], _numbers(values)
     for column in frame.iter_columns():
         if column.dtype.is_numeric():
             runs = column.name == name
             run = _range(along, n_points) if runs else np.full(n_points, np.nanmedian(_numbers(column)))
             columns.append(nw.new_series(column.name, run, nw.Float64, backend=frame.implementation))
         else:
-            values = column.to_list()
-            times = Counter(value for value in values if value is not None) or Counter(values)
+            entries = column.to_list()
+            times = Counter(entry for entry in entries if entry is not None) or Counter(entries)
             typical, _ = times.most_common(1)[0]
-            columns.append(nw.maybe_reset_index(column[[values.index(typical)] * n_points]))
+            columns.append(nw.maybe_reset_index(column[[entries.index(typical)] * n_points]))
     return profile.with_columns(*columns).to_native(), along, str(name)
 
 

@@ -83,13 +83,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     Parameters
     ----------
     n_components : int, default=5
-        Components of the mixture.
+        Components of each network's mixture; an ensemble's has ``n_estimators`` times as many.
     covariance_type : {"diag", "full", "tied", "spherical"}, default="diag"
-        Structure of the covariances over several targets: independent targets, any covariance
-        for each component, one for all components of a member, or one variance a component (of the
+        Structure of the covariances over several targets: targets independent within a component, any
+        covariance for each component, one for all components of a member, or one variance a component (of the
         standardised targets). All of them depend on x.
     n_estimators : int, default=1
-        Networks in the ensemble, each with a fold held out for early stopping: two networks share one.
+        Networks in the ensemble, each with a fold held out for early stopping, which two networks share.
     hidden_layer_sizes : int or array-like of int, default=(64, 64)
         Units of the hidden layers. An int is one layer; empty is for densities whose parameters are linear
         in x.
@@ -101,8 +101,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
-        Rows a step. "auto" is the power of two just below n / 8, at least 32 and at most 256, where
-        n counts the distinct training rows.
+        Rows a step. "auto" is the largest power of two that is at most n / 8, but at least 32 and at most
+        256, where n counts the distinct training rows.
     learning_rate_init : float, default=0.01
         Highest learning rate of the schedule.
     max_iter : int or "auto", default="auto"
@@ -110,7 +110,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         16,666 distinct training rows, 10,000,000 / n for more of them, and at least 50.
     tol : float or None, default=None
         Improvement of the watched log-likelihood that counts. None counts any and takes reaching
-        ``max_iter`` as planned; with a number, a network that gets there gives a ConvergenceWarning.
+        ``max_iter`` as planned; with a number, a network that gets there gives a ConvergenceWarning (unless
+        ``n_iter_no_change=None`` wants it to).
     n_iter_no_change : int or None, default=100
         Epochs without such an improvement after which a network stops. None runs all ``max_iter`` epochs.
     early_stopping : bool, default=True
@@ -128,7 +129,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     clip_grad_value : float or None, default=None
         Threshold to which each entry of the gradient is cut. None leaves entries as they are.
     clip_grad_norm : float or None, default=5.0
-        Length to which each network's gradient is shortened. None leaves it as it is.
+        Norm at which each network's gradient is clipped. None leaves it as it is.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights and scalers of the last ``fit`` for up to ``max_iter`` more
         epochs. A larger ``n_estimators`` adds networks.
@@ -157,15 +158,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         The same of the target.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Those of three networks or more are smaller by as much as is best for their mixture.
+        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
+        as much as is best for the mixture.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
         Epochs that each network was trained for.
     loss_curve_ : list of n_estimators ndarray
-        Mean negative log-likelihood of the training batches of each epoch, in the target's units.
+        Mean negative log-likelihood of the training batches of each epoch, in the target's units: of the
+        weights as they were in each step, with dropout.
     validation_scores_ : list of n_estimators ndarray
-        Held-out log-likelihood after each epoch, in the target's units; empty without held-out rows.
+        Held-out log-likelihood after each epoch, in the target's units: of the running average of the
+        weights, with the factor that is best at the time. Empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
         Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
         network alone; NaN without held-out rows.
@@ -517,10 +521,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         # One that a callback stopped did not reach the end.
         max_iter = plan.settings.max_iter
         unfinished = sum(not h.stopped and len(h.loss) == max_iter for h in trained.histories)
-        if self.tol is not None and unfinished:
+        if self.tol is not None and self.n_iter_no_change is not None and unfinished:
             warnings.warn(
-                f"{unfinished} of {self.n_estimators} networks reached max_iter={max_iter} epochs "
-                f"while still improving by more than tol={self.tol}.",
+                f"{unfinished} of {self.n_estimators} networks reached max_iter={max_iter} epochs before "
+                f"n_iter_no_change={self.n_iter_no_change} of them brought no improvement above "
+                f"tol={self.tol}.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

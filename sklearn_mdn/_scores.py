@@ -26,7 +26,7 @@ def log_likelihood(y_true, y_dist, *, sample_weight=None):
     Returns
     -------
     score : float
-        In natural units, per unit of the target; joint over several targets. Its negative is the
+        In nats, for densities per unit of the target; joint over several targets. Its negative is the
         logarithmic score (strictly proper [1]_).
 
     Raises
@@ -49,7 +49,7 @@ def log_likelihood(y_true, y_dist, *, sample_weight=None):
     -1.2655...
     """
     y, forecast = check_forecast(y_true, y_dist)
-    return _row_mean(forecast.logpdf(y), sample_weight)
+    return float(row_mean(forecast.logpdf(y), sample_weight))
 
 
 def crps(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
@@ -57,14 +57,15 @@ def crps(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
 
     .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1\{y \le x\})^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
 
-    It is proper [1]_, in the units of the target, and for a point prediction the absolute error.
+    It is proper [1]_, in the units of the target, and for a point prediction (given as two equal draws) the
+    absolute error.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     sample_weight : array-like of shape (n,), default=None
         Weights of the rows.
     multioutput : {"raw_values", "uniform_average"} or array-like of shape (D,), default="uniform_average"
@@ -79,6 +80,8 @@ def crps(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
     ------
     ValueError
         If the shapes differ.
+    TypeError
+        If ``y_dist`` is none of these.
 
     Notes
     -----
@@ -157,7 +160,7 @@ def energy_score(y_true, y_dist, *, sample_weight=None):
     1.0
     """
     y, forecast = check_forecast(y_true, y_dist)
-    return _row_mean(forecast.energy_score(y), sample_weight)
+    return float(row_mean(forecast.energy_score(y), sample_weight))
 
 
 def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multioutput="uniform_average"):
@@ -168,7 +171,7 @@ def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multiout
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     levels : float or array-like of shape (Q,), default=(0.1, 0.2, ..., 0.9)
         Levels of the quantiles; the losses of several are averaged.
     sample_weight : array-like of shape (n,), default=None
@@ -186,6 +189,8 @@ def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multiout
     ------
     ValueError
         If the shapes differ or a level lies outside (0, 1).
+    TypeError
+        If ``y_dist`` is none of these.
 
     References
     ----------
@@ -216,7 +221,7 @@ def interval_score(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     confidence : float, default=0.9
         Probability inside the interval, between 0 and 1; it has equal tails.
     sample_weight : array-like of shape (n,), default=None
@@ -233,6 +238,8 @@ def interval_score(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     ------
     ValueError
         If the shapes differ or ``confidence`` lies outside (0, 1).
+    TypeError
+        If ``y_dist`` is none of these.
 
     References
     ----------
@@ -261,7 +268,7 @@ def coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput=
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     confidence : float, default=0.9
         Probability inside the interval, between 0 and 1; it has equal tails.
     sample_weight : array-like of shape (n,), default=None
@@ -278,6 +285,8 @@ def coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput=
     ------
     ValueError
         If the shapes differ or ``confidence`` lies outside (0, 1).
+    TypeError
+        If ``y_dist`` is none of these.
 
     Examples
     --------
@@ -299,7 +308,7 @@ def interval_width(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     y_true : array-like of shape (n,) or (n, D)
         Not used but for its shape; there so that every score is called alike.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     confidence : float, default=0.9
         Probability inside the interval, between 0 and 1; it has equal tails.
     sample_weight : array-like of shape (n,), default=None
@@ -316,6 +325,8 @@ def interval_width(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     ------
     ValueError
         If the shapes differ or ``confidence`` lies outside (0, 1).
+    TypeError
+        If ``y_dist`` is none of these.
 
     Examples
     --------
@@ -339,7 +350,7 @@ def pit_values(y_true, y_dist):
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
 
     Returns
     -------
@@ -351,6 +362,8 @@ def pit_values(y_true, y_dist):
     ------
     ValueError
         If the shapes differ.
+    TypeError
+        If ``y_dist`` is none of these.
 
     References
     ----------
@@ -385,7 +398,7 @@ def calibration_error(y_true, y_dist, *, sample_weight=None, multioutput="unifor
     y_true : array-like of shape (n,) or (n, D)
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
-        One distribution, or M draws from it, a row.
+        One distribution, or M draws from it (at least 2), a row.
     sample_weight : array-like of shape (n,), default=None
         Weights of the rows.
     multioutput : {"raw_values", "uniform_average"} or array-like of shape (D,), default="uniform_average"
@@ -400,6 +413,8 @@ def calibration_error(y_true, y_dist, *, sample_weight=None, multioutput="unifor
     ------
     ValueError
         If the shapes differ.
+    TypeError
+        If ``y_dist`` is none of these.
 
     Notes
     -----
@@ -473,7 +488,7 @@ def hdr_coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None):
     (1.0, 0.0)
     """
     y, forecast = check_forecast(y_true, y_dist)
-    return _row_mean(forecast.in_hdr(y, check_confidence(confidence)), sample_weight)
+    return float(row_mean(forecast.in_hdr(y, check_confidence(confidence)), sample_weight))
 
 
 def coverage_error(y_true, y_dist, *, confidence=0.9, sample_weight=None):
@@ -494,16 +509,17 @@ def _distance_from_uniform(pit: np.ndarray, weights: np.ndarray) -> float:
     return float(0.5 * (upper * np.abs(upper) - lower * np.abs(lower)).sum())
 
 
-def _row_mean(values: np.ndarray, sample_weight) -> float:
-    return float(np.average(values, weights=check_row_weights(sample_weight, values)))
+def row_mean(values: np.ndarray, sample_weight):
+    """Weighted mean over rows (n, ...); those of weight 0 are not there, even if they are infinite."""
+    weights = check_row_weights(sample_weight, values)
+    weights = weights / weights.max()  # their sum could overflow
+    return np.average(values[weights > 0], axis=0, weights=weights[weights > 0])
 
 
 def _target_mean(values: np.ndarray, sample_weight, multioutput):
     """Mean over rows of values per target, and then over targets as ``multioutput`` says."""
     columns = values.reshape(len(values), -1)
-    return _over_targets(
-        np.average(columns, axis=0, weights=check_row_weights(sample_weight, columns)), multioutput
-    )
+    return _over_targets(row_mean(columns, sample_weight), multioutput)
 
 
 def _over_targets(values: np.ndarray, multioutput):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
+from pickle import PicklingError
 from traceback import format_exception
 
 import joblib
@@ -29,7 +30,8 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, validate_data
 
-from sklearn_mdn._fitting import Plan, Trained, TrainingSet, plan_bytes, stack_key, train_plans
+from sklearn_mdn._checks import check_row_weights
+from sklearn_mdn._fitting import Plan, Trained, TrainingSet, network_bytes, stack_key, train_plans
 from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._unwrap import weight_argument
@@ -87,6 +89,7 @@ class _Recorder(MDNRegressor):
         vars(recorder).update(vars(clone(network)))  # parameters and metadata requests
         return recorder
 
+    # What is wrong about its arguments is said as the network's fit would.
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         self.arrived_ = {
             "X": X,
@@ -97,6 +100,8 @@ class _Recorder(MDNRegressor):
             "sample_weight_val": sample_weight_val,
         }
         return self
+
+    fit.__qualname__ = "MDNRegressor.fit"
 
 
 def _network_of(estimator) -> MDNRegressor | None:
@@ -110,16 +115,21 @@ def _prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) 
     estimator, network = task.estimator, _network_of(task.estimator)
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
     before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
-    key = (task.split, joblib.hash(before))
+    try:
+        key = (task.split, joblib.hash(before))
+    except (PicklingError, AttributeError, TypeError):  # what cannot be compared is fitted for itself
+        key = (task.split, task.candidate)
     prepared = cache.get(key)
     network._validate_params()
     if prepared is None:
-        arrived, steps = {"X": X, "y": y, **fit_params}, {}
+        recorder, steps = _Recorder.of(network), {}
         if name:
-            recorder = _Recorder.of(network)
             estimator.set_params(**{name: recorder}).fit(X, y, **fit_params)
             estimator.set_params(**{name: network})
-            arrived, steps = recorder.arrived_, dict(estimator.steps[:-1])
+            steps = dict(estimator.steps[:-1])
+        else:
+            recorder.fit(X, y, **fit_params)
+        arrived = recorder.arrived_
         prepared = cache[key] = Prepared(steps, arrived["X"], network._validate(**arrived))
     else:
         network._check_settings(watched=prepared.data.n_watched > 0)
@@ -161,14 +171,16 @@ def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[T
     stacks = []
     for group in groups.values():
         longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
-        stack, used = [], 0
+        stack, n_networks, largest = [], 0, 0
         for task in group:
-            size = plan_bytes(task.plan, _network_of(task.estimator).dtype)
-            if stack and (used + size > max_stack_bytes or len(stack) == longest):
+            # In a stack all networks have as many components as the one with the most.
+            own, size = len(task.plan.train), network_bytes(task.plan, _network_of(task.estimator).dtype)
+            full = (n_networks + own) * max(largest, size) > max_stack_bytes
+            if stack and (full or len(stack) == longest):
                 stacks.append(stack)
-                stack, used = [], 0
+                stack, n_networks, largest = [], 0, 0
             stack.append(task)
-            used += size
+            n_networks, largest = n_networks + own, max(largest, size)
         stacks.append(stack)
     return stacks
 
@@ -184,7 +196,9 @@ class MDNSearchCV(BaseSearchCV):
     Candidates train in one stack if they differ in nothing but ``n_components``, ``alpha``,
     ``learning_rate_init``, ``dropout``, ``max_iter``, the stopping rule, the clipping thresholds,
     ``n_estimators`` and ``random_state`` (and in parameters of the pipeline's other steps); each other
-    value of a parameter forms stacks of its own.
+    value of a parameter forms stacks of its own. The stopping rule is ``early_stopping``,
+    ``validation_fraction``, ``tol`` and ``n_iter_no_change``. As in GridSearchCV, ``batch_size="auto"`` goes
+    by the rows of each fold; where folds end up with different sizes, they form stacks of their own.
 
     Parameters
     ----------
@@ -198,7 +212,7 @@ class MDNSearchCV(BaseSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         As in GridSearchCV. None is the mean held-out log-likelihood.
     n_jobs : int, default=None
-        Processes that train stacks side by side. None means 1; one stack keeps one core busy.
+        Processes that train stacks side by side. None means 1; a small stack keeps one core busy.
     refit : bool, str, callable or "stacking", default=True
         As in GridSearchCV. "stacking" refits nothing: it keeps all fold networks and gives each candidate
         the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
@@ -218,7 +232,9 @@ class MDNSearchCV(BaseSearchCV):
     return_train_score : bool, default=False
         Whether ``cv_results_`` has training scores.
     max_stack_bytes : int, default=2**28
-        Bound on the memory of a stack in training; a single fit is a stack of its own, however large.
+        Bound on the memory that the networks of a stack take in training; a single fit is a stack of its
+        own, however large. The rows, 20 bytes for each row of each network, and some 100 MB for scoring
+        held-out rows come on top.
 
     Attributes
     ----------
@@ -227,7 +243,8 @@ class MDNSearchCV(BaseSearchCV):
     best_estimator_ : estimator
         Refitted on all rows, or the pool of ``refit="stacking"``.
     best_score_ : float
-        Mean cross-validated score of the best candidate.
+        Mean cross-validated score of the best candidate, also where ``refit="stacking"`` keeps all of them;
+        not there with several scorers and no ``refit`` that chooses by one.
     best_params_ : dict
         Its parameters.
     best_index_ : int
@@ -248,8 +265,9 @@ class MDNSearchCV(BaseSearchCV):
 
     Notes
     -----
-    The search forwards the methods that GridSearchCV forwards, such as ``predict`` and ``score_samples``. The
-    function :func:`~sklearn_mdn.predict_distribution` gives densities: ``predict_distribution(search, X)``.
+    The search forwards the methods that GridSearchCV forwards, such as ``predict``, with ``X`` alone. The
+    function :func:`~sklearn_mdn.predict_distribution` gives densities, and with them intervals, quantiles and
+    the log densities of targets: ``predict_distribution(search, X).logpdf(y)``.
 
     Callbacks of the search see the training as a task "search" with a subtask "stack" for each stack, which
     has a subtask "epoch" for each epoch, and then a task "refit". No fitted estimator comes with an epoch,
@@ -343,8 +361,8 @@ class MDNSearchCV(BaseSearchCV):
             If the estimator is no MDNRegressor and no pipeline that ends in one, or with
             ``refit="stacking"`` a candidate replaces it by something else.
         ValueError
-            If an argument is not as described, a candidate names a parameter that there is not, or every
-            fit failed.
+            If an argument is not as described, ``refit`` is a name that no scorer has, a candidate names a
+            parameter that there is not, or every fit failed.
 
         Examples
         --------
@@ -356,11 +374,7 @@ class MDNSearchCV(BaseSearchCV):
         >>> search.cv_results_["mean_test_score"].shape
         (2,)
         """
-        if _network_of(self.estimator) is None:
-            raise TypeError(
-                "estimator must be an MDNRegressor or a Pipeline that ends in one, "
-                f"got {type(self.estimator).__name__}."
-            )
+        self._check_arguments()
         # 1. What to train, on what, and how to judge it
         scorers, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
@@ -387,6 +401,27 @@ class MDNSearchCV(BaseSearchCV):
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
+
+    def _check_arguments(self) -> None:
+        """Refuse an estimator without a network, and a ``refit`` that means nothing."""
+        if _network_of(self.estimator) is None:
+            steps = [self.estimator]
+            while isinstance(steps[-1], Pipeline):
+                steps.append(steps[-1].steps[-1][1])
+            raise TypeError(
+                "estimator must be an MDNRegressor or a Pipeline whose last step is one, "
+                f"got {' that ends in '.join(type(step).__name__ for step in steps)}."
+            )
+        one_score = self.scoring is None or isinstance(self.scoring, str)
+        if (
+            isinstance(self.refit, str)
+            and one_score
+            and self.refit not in ("stacking", "score", self.scoring)
+        ):
+            raise ValueError(
+                'refit must be a bool, "stacking", a callable or the name of a scorer, '
+                f"got {self.refit!r} beside scoring={self.scoring!r}."
+            )
 
     def _candidates(self) -> Iterable[dict]:
         grid = self.param_grid
@@ -539,8 +574,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _row_weights(self, fit_params, y) -> np.ndarray:
         """Sample weights on their way to the network, or ones."""
-        weights = fit_params.get(weight_argument(self.estimator))
-        return np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+        return check_row_weights(fit_params.get(weight_argument(self.estimator)), y)
 
     def _held_out(self, tasks, X, y) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""

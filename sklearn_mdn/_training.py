@@ -24,8 +24,8 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 # smaller learning rate would bring (Polyak and Juditsky 1992; Tarvainen and Valpola 2017).
 AVERAGING = 0.99
 
-# Rows of all members together that validation evaluates at once.
-VALIDATION_BLOCK = 1 << 14
+# Rows of all members together that validation evaluates at once, and numbers that it may make of them.
+VALIDATION_BLOCK, VALIDATION_NUMBERS = 1 << 14, 1 << 23
 
 
 class Objective(Protocol):
@@ -48,7 +48,16 @@ class Objective(Protocol):
     @property
     def calibrations(self) -> Sequence[float]: ...
 
+    @property
+    def numbers_a_row(self) -> int:
+        """Of the largest tensor that ``calibrated`` makes."""
+
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor: ...
+
+
+def rows_at_once(objective: Objective) -> int:
+    """Rows of all members together that can be scored under all calibrations at once."""
+    return max(1, min(VALIDATION_BLOCK, VALIDATION_NUMBERS // objective.numbers_a_row))
 
 
 @final
@@ -319,7 +328,7 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
     index, factor = state.held_out
     calibrations = state.objective.calibrations
     total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
-    block = max(1, VALIDATION_BLOCK // len(index))
+    block = max(1, rows_at_once(state.objective) // len(index))
     for part, weight in zip(index.split(block, dim=1), factor.split(block, dim=1), strict=True):
         log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
         total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)

@@ -10,6 +10,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distribution import MixtureDistribution
@@ -91,17 +92,23 @@ def _best_estimator(search: BaseSearchCV):
 
 
 def weight_argument(estimator) -> str:
-    """What the weights of the rows are called in ``fit``: pipelines want the name of the step before it."""
-    prefix = ""
-    while not get_config()["enable_metadata_routing"]:
-        if isinstance(estimator, BaseSearchCV):
-            estimator = estimator.estimator
-        elif isinstance(estimator, Pipeline):
-            name, estimator = estimator.steps[-1]
+    """What the weights of the rows are called in ``fit``.
+
+    Pipelines want the name of the step before it; where metadata are routed, the alias under which the
+    innermost estimator asks for them.
+    """
+    prefix, inner = "", estimator
+    while isinstance(inner, (BaseSearchCV, Pipeline)):
+        if isinstance(inner, Pipeline):
+            name, inner = inner.steps[-1]
             prefix += f"{name}__"
         else:
-            break
-    return f"{prefix}sample_weight"
+            inner = inner.estimator
+    if not get_config()["enable_metadata_routing"]:
+        return f"{prefix}sample_weight"
+    routing = None if inner is estimator else inner.get_metadata_routing()
+    alias = routing.fit.requests.get("sample_weight") if isinstance(routing, MetadataRequest) else None
+    return alias if isinstance(alias, str) else "sample_weight"
 
 
 def untransformed(estimator, X=None) -> Unwrapped:

@@ -115,6 +115,21 @@ def test_differences_are_paired(folder, capsys):
     assert rows["xgboost, here"] == ["2.000", "-1.000 ± 0.577"]
     assert "3 of its 3 runs were made with other settings" in printed
     assert rows["mdn"][5] == "1.000"  # PIT values of 0.5 are in the sixth tenth
+    assert "* Published, a paper: theirs." in printed
+    run_density(folder, "--compare", "log_likelihood")
+    assert table_rows(capsys.readouterr().out)["one"] == ["0.667 ± 3.180", "-", "-2.250 (theirs)"]
+    run_density(folder, "--compare", "rmse")
+    assert table_rows(capsys.readouterr().out)["one"] == [
+        "1.000 ± 0.000",
+        "1.000 (xgboost)",
+        "1.000 (theirs)",
+    ]
+    records.add({**known, "method": "gp", "split": 0, "crps": 0.5})  # fewer splits than xgboost
+    records.add({**known, "method": "ngboost", "split": 0, "crps": 2.5})
+    for split in (1, 2):
+        records.add({**known, "method": "ngboost", "split": split, "crps": 2.5})
+    run_density(folder, "--compare", "crps")
+    assert table_rows(capsys.readouterr().out)["one"] == ["1.000 ± 0.000", "2.000 (xgboost)", "-"]
 
 
 def test_stacking_is_a_method():

@@ -563,6 +563,18 @@ BAD_CALLS = {
     "interval backwards": (lambda: PLAIN.prob(1.0, 0.0), "b must not be below a"),
     "draws": (lambda: PLAIN.rvs(0), "size must be an integer of at least 1, got 0"),
     "draws by shape": (lambda: PLAIN.rvs((3, 2)), "size must be an integer of at least 1, got (3, 2)"),
+    "seed": (lambda: PLAIN.rvs(3, random_state="a"), "random_state must be a non-negative integer, a Ra"),
+    "negative seed": (lambda: WIDE2.entropy(random_state=-1), "random_state must be a non-negative integer"),
+    "ragged": (lambda: PLAIN.pdf([[1.0], [1.0, 2.0]]), "numbers, got rows of different lengths"),
+    "ragged means": (
+        lambda: MixtureDistribution([[1.0]], [[1.0], [1.0, 2.0]], [[1.0]]),
+        "means must be an array",
+    ),
+    "dates": (
+        lambda: PLAIN.pdf(np.array(["2020-01-01"], "M8[D]")),
+        "must be real numbers, got an array of dat",
+    ),
+    "None": (lambda: PLAIN.pdf(None), "must be real numbers, got an array of object"),
     "n_samples": (lambda: WIDE2.entropy(n_samples=0), "n_samples must be an integer of at least 1, got 0"),
     "target": (lambda: WIDE2.marginal(2), "targets must be an integer from -2 to 1, got 2"),
     "target by name": (lambda: WIDE2.marginal(["a"]), "targets must be an integer from -2 to 1, got 'a'"),

@@ -10,15 +10,17 @@ from sklearn_mdn import MDNRegressor, MDNSearchCV, _fitting
 from sklearn_mdn._fitting import (
     CALIBRATIONS,
     MIN_VALIDATION_ROWS,
+    MixtureLikelihood,
     calibration_places,
     canonical_rows,
     component_centers,
     held_out_folds,
     larger_pool,
     member_generator,
-    plan_bytes,
+    network_bytes,
     shifted,
 )
+from sklearn_mdn._training import VALIDATION_BLOCK, VALIDATION_NUMBERS, rows_at_once
 
 
 @pytest.fixture
@@ -118,6 +120,7 @@ def test_signed_zeros_are_one_row():
         (45, 0.2, 4),
         (1000, 0.13, 8),
         (1000, 0.5, 2),
+        (1000, 1e-310, 100),
         (20, 0.5, 2),
         (19, 0.5, 2),
     ],
@@ -163,12 +166,26 @@ def test_the_bound_on_a_stack_follows_the_network(data):
     sizes = []
     for hidden in [(4,), (64, 64), (256, 256)]:
         model = MDNRegressor(hidden_layer_sizes=hidden, random_state=0)
-        sizes.append(plan_bytes(model._build(model._validate(*data)), "float32"))
+        sizes.append(network_bytes(model._build(model._validate(*data)), "float32"))
     assert sizes[0] < sizes[1] < sizes[2]
-    model = MDNRegressor(hidden_layer_sizes=(4,), n_estimators=3, random_state=0)
-    plan = model._build(model._validate(*data))
-    assert plan_bytes(plan, "float32") == 3 * sizes[0]
-    assert plan_bytes(plan, "float64") == 6 * sizes[0]
+    plan = model.set_params(n_components=30)._build(model._validate(*data))
+    assert network_bytes(plan, "float32") > sizes[2]
+    assert network_bytes(plan, "float64") == 2 * network_bytes(plan, "float32")
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "entries"), [("spherical", 3), ("diag", 3), ("full", 9), ("tied", 9)]
+)
+def test_validation_evaluates_fewer_rows_of_larger_mixtures_at_once(covariance_type, entries):
+    def rows_of(n_components):
+        network = MDNRegressor(n_components, covariance_type=covariance_type)
+        rng = np.random.default_rng(0)
+        data = network._validate(rng.normal(size=(40, 2)), rng.normal(size=(40, 3)))
+        return rows_at_once(MixtureLikelihood(network._build(data).network))
+
+    assert rows_of(1) == VALIDATION_BLOCK
+    assert rows_of(1000) == VALIDATION_NUMBERS // (len(CALIBRATIONS) * 1000 * entries) < VALIDATION_BLOCK
+    assert rows_of(10**6) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scoringrules
 from linear_density import LinearDensity
@@ -238,8 +240,13 @@ class TestForms:
         else:
             assert score(y, frozen) == pytest.approx(score(y, mixture), rel=1e-9)
 
-    def test_lists_are_draws(self):
-        assert crps([1.0], [[0.0, 2.0]]) == pytest.approx(1.0 - 1.0)
+    @pytest.mark.parametrize("form", [list, pd.DataFrame, pl.DataFrame])
+    def test_what_is_like_an_array_holds_draws(self, form):
+        draws = forms(16)["draws"]
+        y = draws.mean(axis=1)
+        prediction = draws.tolist() if form is list else form(draws)
+        for score in (crps, coverage):
+            assert score(y, prediction) == score(y, draws)
 
     @pytest.mark.parametrize("score", [log_likelihood, hdr_coverage], ids=by_name)
     def test_draws_have_no_density(self, score):
@@ -275,6 +282,16 @@ class TestWeights:
         expected = score(y, y_dist, sample_weight=weight)
         again = score(y[order], self.rows(y_dist, order), sample_weight=weight[order])
         assert again == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_row_of_weight_zero_may_have_no_density():
+    """0 times the logarithm of 0 is no number."""
+    uniform, y = stats.uniform([0.0, 0.0], [1.0, 2.0]), np.array([0.5, 3.0])
+    assert log_likelihood(y, uniform, sample_weight=[2.0, 0.0]) == 0.0
+    assert log_likelihood(y, uniform) == -np.inf
+    assert distribution_report(y, uniform, sample_weight=[2.0, 0.0])["log_likelihood"] == 0.0
+    assert log_likelihood(y[:1].repeat(2), uniform, sample_weight=[1e308, 1e308]) == -0.5 * np.log(2.0)
+    assert crps([1e200, 0.0], MixtureDistribution(*mixture_parameters(1, 2)), sample_weight=[0, 1]) < 100.0
 
 
 @pytest.mark.parametrize("score", PER_TARGET, ids=by_name)

@@ -112,6 +112,25 @@ class TestConvention:
             assert display.plot() is display
             assert display.ax_ is not first
 
+    @pytest.mark.parametrize("names", [("lw", "c", "ms"), ("linewidth", "color", "markersize")])
+    def test_styles_go_by_all_their_names(self, names):
+        distribution, joint = mixture(), mixture_2d()
+        y, both = distribution.mean(), joint.mean()
+        line, dot = dict(zip(names[:2], (7.0, "red"), strict=True)), {names[1]: "red", names[2]: 9.0}
+        curves = {"loss_curves": [[2.0, 1.0], [2.5, 1.5]], "validation_scores": [[-2.0, -1.5]]}
+        training = TrainingCurveDisplay(**curves).plot(loss_kw=line, validation_kw=line)
+        conditional = ConditionalDensityDisplay.from_predictions(y, distribution).plot(line_kw=line)
+        rows = DensityCurvesDisplay.from_predictions(y, distribution).plot(line_kw=line, scatter_kw=dot)
+        drawn = training.loss_lines_ + training.validation_lines_ + conditional.lines_ + rows.lines_
+        assert {(artist.get_linewidth(), artist.get_color()) for artist in drawn} == {(7.0, "red")}
+        assert {(point.get_markersize(), point.get_color()) for point in rows.points_} == {(9.0, "red")}
+        ridges = DensityRidgeDisplay.from_predictions(y, distribution).plot(ridge_kw={"fc": "red"})
+        assert {tuple(ridge.get_facecolor()[0][:3]) for ridge in ridges.ridges_} == {to_rgb("red")}
+        regions = JointDensityDisplay.from_predictions(both, joint).plot(contour_kw={"cmap": "Reds"})
+        shades = [patch.get_facecolor() for patch in regions.ax_.get_legend().get_patches()]
+        np.testing.assert_allclose(shades, regions.contours_.get_facecolor()[: len(shades)])
+        assert all(shade[0] > shade[2] for shade in shades)
+
     def test_rc_parameters_are_left_alone(self):
         before = dict(plt.rcParams)
         draw_each()
@@ -336,6 +355,19 @@ class TestConditional:
         np.testing.assert_allclose(display.density_, expected.density_, rtol=1e-6)
         assert display.ax_.get_xlabel() == "b"
 
+    def test_columns_may_have_numbers_for_names(self):
+        _, X, y = fitted()
+        frame = pytest.importorskip("pandas").DataFrame(X)
+        display = ConditionalDensityDisplay.from_estimator(LinearDensity().fit(frame, y), frame, y, feature=1)
+        expected = ConditionalDensityDisplay.from_estimator(LinearDensity().fit(X, y), X, y, feature=1)
+        np.testing.assert_allclose(display.density_, expected.density_, rtol=1e-6)
+
+    def test_one_row_and_a_column_of_places(self):
+        assert ConditionalDensityDisplay.from_predictions(None, mixture()[:1]).density_.shape[1] == 1
+        places = np.arange(1.0, N + 1)
+        column = ConditionalDensityDisplay.from_predictions(None, mixture(), x=places[:, None])
+        np.testing.assert_array_equal(column.x, places)
+
     @pytest.mark.parametrize("library", ["pandas", "polars"])
     def test_columns_that_are_no_numbers_stand_at_the_most_frequent_value(self, library):
         frames = pytest.importorskip(library)
@@ -401,7 +433,14 @@ class TestConditional:
             ({"levels": [0.0, 0.5]}, ValueError, "levels must"),
             ({"x": np.zeros(N - 1)}, ValueError, "inconsistent"),
             ({"y_true": np.zeros(N - 1)}, ValueError, "y_true must hold one value for each of the 30 rows"),
+            ({"levels": [[0.1, 0.9]]}, ValueError, "levels must be a flat list"),
+            ({"y_grid": []}, ValueError, "minimum of 1 is required"),
+            ({"y_grid": [0.0, np.nan]}, ValueError, "y_grid contains NaN"),
+            ({"x": np.zeros((N, 2))}, ValueError, "1d array"),
+            ({"x": np.full(N, np.nan)}, ValueError, "x contains NaN"),
             ({"y_dist": np.zeros((N, 5))}, TypeError, "y_dist must have densities to draw"),
+            ({"y_dist": [[0.0, 1.0]] * N}, TypeError, "y_dist must have densities to draw"),
+            ({"y_dist": object()}, TypeError, "y_dist must be a MixtureDistribution, .* got object"),
             ({"y_dist": stats.norm(np.zeros((N, 2)))}, ValueError, "one univariate distribution a row"),
         ],
     )
@@ -491,6 +530,13 @@ class TestRidges:
         np.testing.assert_allclose(display.points_.get_xydata(), np.column_stack([y[[5, 1, 8]], [0, -1, -2]]))
         labels = [label.get_text() for label in display.ax_.get_yticklabels()]
         assert labels == ["row 5", "row 1", "row 8"]
+
+    def test_all_ridges_are_in_sight(self):
+        display = DensityRidgeDisplay.from_predictions(None, stats.norm([0.0, 0.1, 0.2], [10.0, 1.0, 10.0]))
+        low, high = display.ax_.get_ylim()
+        tops = [corners(ridge)[:, 1] for ridge in display.ridges_]
+        assert low < min(top.min() for top in tops)
+        assert max(top.max() for top in tops) < high
 
     def test_defaults(self):
         model, X, _ = fitted()
@@ -596,6 +642,13 @@ class TestTraining:
             display.loss_lines_[0].get_ydata(), model[-1].best_estimator_.loss_curve_[0]
         )
 
+    @pytest.mark.parametrize("curves", [[], [[]], [[np.nan, np.nan]]])
+    def test_nothing_to_draw(self, curves):
+        with pytest.raises(ValueError, match="loss_curves must hold a curve with a finite value"):
+            TrainingCurveDisplay(loss_curves=curves).plot()
+        display = TrainingCurveDisplay(loss_curves=[[2.0, 1.0]], validation_scores=[[np.nan, np.nan]]).plot()
+        assert display.validation_lines_ == []
+
     def test_a_high_start_does_not_hide_the_rest(self):
         curve = np.concatenate([[1e6, 1e5], np.linspace(3.0, 1.0, 60)])
         display = TrainingCurveDisplay(loss_curves=[curve]).plot()
@@ -630,6 +683,8 @@ def test_calibration_of_an_estimator(display):
         (lambda: PITDisplay(pit=np.ones(3)).plot(confidence=95), "confidence must"),
         (lambda: ReliabilityDisplay(pit=np.ones(3)).plot(kind="hdr"), "kind must"),
         (lambda: PITDisplay(pit=np.ones(3), sample_weight=[1.0]), "[Ss]ample.weight"),
+        (lambda: PITDisplay(pit=[0.1, np.nan]), "pit contains NaN"),
+        (lambda: ReliabilityDisplay(pit=[0.1, 7.0]), "pit must lie between 0 and 1, got 7.0"),
     ],
 )
 def test_bad_options_of_calibration(call, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
@@ -167,6 +168,26 @@ def test_what_is_no_list_of_estimators(estimators, error, message, data):
         DensityPool(estimators).fit(*data)
     with pytest.raises(error, match=message):
         DensityPool.from_fitted(estimators)
+
+
+def test_a_fit_that_fails_leaves_the_pool_as_it_was(data):
+    X, y = data
+    pool = DensityPool([small(), small(random_state=1)], weights=[1, 3]).fit(
+        pd.DataFrame(X, columns=["a", "b"]), y
+    )
+    before, frame = pool.predict(pd.DataFrame(X, columns=["a", "b"])), pd.DataFrame(X, columns=["a", "b"])
+    transformed = TransformedTargetRegressor(small(), func=np.arcsinh, inverse_func=np.sinh)
+    pool.set_params(estimators=[small(), transformed], weights=[1, 0])
+    with pytest.raises(TypeError, match="must not transform its target"):
+        pool.fit(X, y)
+    np.testing.assert_array_equal(pool.predict(frame), before)
+    assert list(pool.feature_names_in_) == ["a", "b"]
+    assert not hasattr(pool.set_params(estimators=[small()], weights=None).fit(X, y), "feature_names_in_")
+    never = DensityPool([transformed])
+    with pytest.raises(TypeError, match="must not transform its target"):
+        never.fit(X, y)
+    with pytest.raises(NotFittedError):
+        never.predict(X)
 
 
 def test_estimators_that_cannot_be_pooled(data):

@@ -23,6 +23,8 @@ def declared() -> dict[str, list[str]]:
 
 def test_there_are_two_commands():
     assert len(COMMANDS) == 2
+    shown = re.findall(r"^ {4}.*\bpip install\b.*$", (ROOT / "README.rst").read_text(), flags=re.MULTILINE)
+    assert [line.strip() for line in shown] == COMMANDS  # no other step before or after them
     tour, tests = COMMANDS
     assert tour.endswith("python -m sklearn_mdn")
     assert "python -m pytest" in tests

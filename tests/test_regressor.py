@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution, _fitting, _regressor
 from sklearn_mdn._fitting import CALIBRATIONS, canonical_rows, fitted_scaler, held_out_folds, members_folds
@@ -171,12 +172,14 @@ def test_an_ensemble_is_the_mixture_of_its_members():
 
 
 def test_it_learns_better_than_the_mean():
-    """``score`` is a log-likelihood, so the ``poor_score`` tag is set; R² is good all the same."""
-    X, y = problem(400)
-    model = MDNRegressor(n_components=2, hidden_layer_sizes=(32,), max_iter=60, random_state=0).fit(X, y)
-    X_new, y_new = problem(400, seed=1)
-    residual = y_new - model.predict(X_new)
-    assert 1 - residual.var() / y_new.var() > 0.5
+    """``score`` is a log-likelihood, so the ``poor_score`` tag is set; R² is good all the same.
+
+    The data are those of scikit-learn's check of regressors, which the tag switches off.
+    """
+    X, y = make_regression(n_samples=200, n_features=10, n_informative=1, bias=5.0, noise=20, random_state=42)
+    model = MDNRegressor(random_state=0).fit(X[:150], y[:150])
+    assert r2_score(y[:150], model.predict(X[:150])) > 0.5
+    assert r2_score(y[150:], model.predict(X[150:])) > 0.5
 
 
 # Randomness.
@@ -469,13 +472,12 @@ def test_many_rows_are_passed_over_fewer_times(n, expected):
 
 
 @pytest.mark.parametrize("tol", [None, 1e-9])
+@pytest.mark.filterwarnings("error")  # without patience all epochs are what was asked for
 def test_the_automatic_number_of_epochs_is_the_end(monkeypatch, tol):
     X, y = problem()
     monkeypatch.setattr(_regressor, "auto_max_iter", lambda n_rows: n_rows // 24)
     settings = QUICK | {"max_iter": "auto", "n_iter_no_change": None, "tol": tol}
-    expected = nullcontext() if tol is None else pytest.warns(ConvergenceWarning, match="max_iter=5 epochs")
-    with expected:
-        assert MDNRegressor(**settings).fit(X, y).n_iter_.tolist() == [5]
+    assert MDNRegressor(**settings).fit(X, y).n_iter_.tolist() == [5]
 
 
 def test_the_batch_size_is_stored():
@@ -518,7 +520,7 @@ def test_patience_without_tol_stops_and_never_warns(n_iter_no_change, epochs):
 def test_a_tol_that_is_not_met_warns_where_fit_was_called():
     X, y = problem()
     with pytest.warns(
-        ConvergenceWarning, match=r"1 of 1 networks .* max_iter=3 epochs .* tol=0\.0"
+        ConvergenceWarning, match=r"1 of 1 networks .* max_iter=3 .* n_iter_no_change=100 .* tol=0\.0"
     ) as caught:
         MDNRegressor(**QUICK, tol=0.0).fit(X, y)
     assert caught[0].filename == __file__

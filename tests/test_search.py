@@ -26,12 +26,13 @@ from sklearn.model_selection import (
     cross_val_score,
     cross_validate,
 )
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution
-from sklearn_mdn._fitting import CALIBRATIONS
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution, _search
+from sklearn_mdn._fitting import CALIBRATIONS, network_bytes
 from sklearn_mdn._stacking import rounding_error, stacking_weights
+from sklearn_mdn.metrics import log_likelihood_scorer
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, "dtype": "float64"}
 
@@ -146,6 +147,52 @@ def test_two_targets_and_full_covariances(data):
     grid = {"n_components": [1, 3], "covariance_type": ["full", "tied", "diag"]}
     ours = MDNSearchCV(small(), grid, cv=2).fit(X, Y)
     assert score_gap(ours, GridSearchCV(small(), grid, cv=2).fit(X, Y)) < 1e-6
+
+
+def test_no_stack_exceeds_its_bound(data, monkeypatch):
+    """Networks are counted as they are trained: with the most components that one of the stack has."""
+    sizes = []
+
+    def record(plans, **options):
+        largest = max(network_bytes(plan, "float64") for plan in plans)
+        sizes.append((len(plans), sum(len(plan.train) for plan in plans) * largest))
+        return train_plans(plans, **options)
+
+    train_plans = _search.train_plans
+    monkeypatch.setattr(_search, "train_plans", record)
+    grid = [{"n_components": [1], "alpha": [0.0, 0.1, 0.2]}, {"n_components": [60], "n_estimators": [2]}]
+    bound = 10 * network_bytes(small()._build(small()._validate(*data)), "float64")
+    MDNSearchCV(small(), grid, cv=3, refit=False, max_stack_bytes=bound).fit(*data)
+    assert sum(n_plans for n_plans, _ in sizes) == 12
+    assert all(size <= bound or n_plans == 1 for n_plans, size in sizes)
+    assert max(n_plans for n_plans, _ in sizes) > 1
+
+
+def test_steps_that_cannot_be_compared(data):
+    """Functions without a name are no key to what other candidates have prepared."""
+    pipeline = Pipeline([("double", FunctionTransformer()), ("network", small())])
+    grid = {"double__func": [None, lambda X: 2.0 * X], "network__n_components": [1, 2]}
+    ours = MDNSearchCV(pipeline, grid, cv=2, error_score="raise").fit(*data)
+    assert score_gap(ours, GridSearchCV(pipeline, grid, cv=2).fit(*data)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("scoring", "refit"), [(None, "stackin"), ("r2", "stackin"), ("r2", "log_likelihood"), (None, "r2")]
+)
+def test_a_refit_that_names_nothing(scoring, refit, data):
+    with pytest.raises(ValueError, match=f'refit must be a bool, "stacking", .* got {refit!r}'):
+        MDNSearchCV(small(), {"alpha": [0.0]}, scoring=scoring, refit=refit).fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [(small(), "weights"), (make_pipeline(StandardScaler(), small()), "mdnregressor__weights")],
+)
+def test_arguments_that_fit_does_not_know(estimator, name, data):
+    with pytest.raises(
+        TypeError, match=r"^MDNRegressor.fit\(\) got an unexpected keyword argument 'weights'"
+    ):
+        MDNSearchCV(estimator, {}, cv=2, error_score="raise").fit(*data, **{name: np.ones(len(data[1]))})
 
 
 @pytest.mark.parametrize("options", [{"max_stack_bytes": 1}, {"max_stack_bytes": 200_000}, {"n_jobs": 2}])
@@ -430,6 +477,27 @@ class TestStacking:
         ]
         np.testing.assert_allclose(weights, stacked_by_hand(models, splits, X, y, weight, 0.0)[0], atol=1e-6)
         assert np.abs(weights - stacked_by_hand(models, splits, X, y, np.ones(len(y)), 0.0)[0]).max() > 1e-3
+
+    def test_weights_are_found_by_the_name_that_a_network_asks_for(self, data):
+        X, y = data
+        weight, found = np.where(np.arange(len(y)) < 50, 1.0, 1e-6), []
+        with config_context(enable_metadata_routing=True):
+            for name, asked in (("sample_weight", True), ("row_weight", "row_weight")):
+                network = small(max_iter=30).set_fit_request(sample_weight=asked)
+                pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), network)
+                grid = {"mdnregressor__random_state": [0, 1, 2]}
+                scorer = copy.deepcopy(log_likelihood_scorer).set_score_request(sample_weight=False)
+                search = MDNSearchCV(pipeline, grid, cv=3, refit="stacking", scoring=scorer)
+                found.append(search.fit(X, y, **{name: weight}).stacking_weights_)
+            unweighted = search.fit(X, y).stacking_weights_
+        np.testing.assert_array_equal(*found)
+        assert np.abs(found[0] - unweighted).max() > 1e-3
+
+    def test_one_number_is_the_weight_of_every_row(self, data):
+        X, y = data
+        search = MDNSearchCV(small(), {"random_state": [0, 1]}, cv=2, refit="stacking")
+        expected = search.fit(X, y).stacking_weights_
+        np.testing.assert_array_equal(search.fit(X, y, sample_weight=2.0).stacking_weights_, expected)
 
     def test_factors_rise_where_no_row_was_held_out_to_choose_them(self):
         rng = np.random.default_rng(0)

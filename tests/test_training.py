@@ -64,6 +64,10 @@ class Linear:
     def calibrations(self):
         return (1.0, 2.0)
 
+    @property
+    def numbers_a_row(self):
+        return 2
+
     def calibrated(self, params, x, y):
         """The standard deviation as it is, and doubled."""
         log_prob = self(params, x, y, None)
@@ -555,10 +559,12 @@ def test_training_moves_far_enough_to_tell():
     assert trained.histories[0].loss[-1] < trained.histories[0].loss[0]
 
 
-@pytest.mark.parametrize("block", [1, 7])
-def test_validation_in_blocks_is_validation(monkeypatch, block):
+@pytest.mark.parametrize(
+    ("bound", "block"), [("VALIDATION_BLOCK", 1), ("VALIDATION_BLOCK", 7), ("VALIDATION_NUMBERS", 1000)]
+)
+def test_validation_in_blocks_is_validation(monkeypatch, bound, block):
     whole = train_all([plan_of({"n_estimators": 3, "validation_fraction": 0.3}, 0, weighted=True)])[0]
-    monkeypatch.setattr(_training, "VALIDATION_BLOCK", block)
+    monkeypatch.setattr(_training, bound, block)
     parts = train_all([plan_of({"n_estimators": 3, "validation_fraction": 0.3}, 0, weighted=True)])[0]
     for found, expected in zip(parts.histories, whole.histories, strict=True):
         assert found.validation == pytest.approx(expected.validation, rel=1e-9)
