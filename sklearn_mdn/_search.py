@@ -36,6 +36,10 @@ from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._unwrap import weight_argument
 
+# Attributes that only some settings of ``refit`` and ``scoring`` set.
+CHOICES = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
+CHOICES += ("stacking_weights_", "feature_names_in_")
+
 
 @dataclass
 class Task:
@@ -394,7 +398,9 @@ class MDNSearchCV(BaseSearchCV):
         for task in tasks:
             self._score_task(task, splits[task.split], X, y, scorers, routed.scorer.score)
         self.cv_results_ = self._results(tasks, candidates)
-        # 3. Choose and refit
+        # 3. Choose and refit; nothing of an earlier fit stays beside it
+        for name in CHOICES:
+            vars(self).pop(name, None)
         self._select(refit_metric, tasks)
         if self.refit:
             self._refit(tasks, X, y, routed.estimator.fit, context)

@@ -172,6 +172,21 @@ def test_entropy_within_its_stated_error(kind, dim):
     np.testing.assert_allclose(dist.entropy(random_state=1), dist.entropy(), atol=2 * stated)
 
 
+@pytest.mark.parametrize("question", ["entropy", "energy_score", "in_hdr"])
+def test_draws_follow_their_seed_and_number(question):
+    dist = joint_distribution("full", 2)
+    y = np.moveaxis(dist.rvs(400, random_state=0), -1, 0)
+
+    def ask(**options):
+        given = {"entropy": (), "energy_score": (y,), "in_hdr": (y, 0.5)}[question]
+        return getattr(dist, question)(*given, **{"n_samples": 64, **options})
+
+    np.testing.assert_array_equal(ask(random_state=3), ask(random_state=3))
+    np.testing.assert_array_equal(ask(), ask(random_state=0))
+    for options in ({"random_state": 3}, {"n_samples": 128}, {"random_state": None}):
+        assert not np.array_equal(ask(), ask(**options))
+
+
 def test_entropy_where_it_is_known():
     covariance = np.array([[2.0, 0.6], [0.6, 0.5]])
     known = stats.multivariate_normal(cov=covariance).entropy()

@@ -290,3 +290,11 @@ def test_first_weights_have_the_variance_of_lecun():
         assert weights[name].std().item() * math.sqrt(fan_in) == pytest.approx(factor, rel=0.05)
         assert abs(weights[name].mean().item()) < 0.1 * factor / math.sqrt(fan_in)
     assert not weights["intercepts_0"].any()
+
+
+def test_first_frequencies_have_their_scale():
+    embedding = PeriodicEmbedding(n_frequencies=50, n_outputs=60, frequency_scale=0.7)
+    network = StackedMLP(40, (5,), "tanh", MixtureHead(2, 1, "diag", 1e-6), embedding)
+    weights = network.split(network.initial(stream(0), torch.zeros(2, 1), 0.5).unsqueeze(0))
+    assert weights["embedding_frequencies"].std().item() == pytest.approx(0.7, rel=0.05)
+    assert weights["embedding_coefs"].std().item() == pytest.approx(1 / math.sqrt(2 * 50), rel=0.05)

@@ -480,6 +480,36 @@ def test_the_automatic_number_of_epochs_is_the_end(monkeypatch, tol):
     assert MDNRegressor(**settings).fit(X, y).n_iter_.tolist() == [5]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("activation", "tanh"),
+        ("alpha", 1.0),
+        ("batch_size", 16),
+        ("clip_grad_norm", 1e-3),
+        ("clip_grad_value", 1e-3),
+        ("dropout", 0.5),
+        ("learning_rate_init", 1e-3),
+        ("numerical_embedding", None),
+        ("random_state", 1),
+        ("reg_covar", 0.5),
+        ("validation_fraction", 0.5),
+    ],
+)
+def test_every_parameter_reaches_the_network(parameter, value):
+    X, y = problem()
+    default, other = MDNRegressor(**QUICK), MDNRegressor(**QUICK | {parameter: value})
+    default.fit(X, y), other.fit(X, y)
+    assert default.coefs_[-1].shape == other.coefs_[-1].shape
+    assert np.abs(default.coefs_[-1] - other.coefs_[-1]).max() > 1e-5
+    if parameter == "reg_covar":
+        variances = other.predict_distribution(X).covariances
+        assert (variances >= 0.5 * other.y_scale_**2 - 1e-9).all()
+    if parameter == "validation_fraction":
+        plan = other._build(other._validate(X, y))
+        assert len(plan.validation[0]) == len(X) // 2
+
+
 def test_the_batch_size_is_stored():
     X, y = problem()
     assert MDNRegressor(**QUICK).fit(X, y).batch_size_ == auto_batch_size(120)

@@ -7,6 +7,7 @@ import pickle
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 from sklearn import config_context
@@ -394,7 +395,8 @@ class TestStacking:
         pool = search.best_estimator_
         assert isinstance(pool, DensityPool)
         assert search.stacking_weights_.shape == (4,)
-        assert len(pool.estimators_) == 3 * (search.stacking_weights_ > 0).sum()
+        kept = search.stacking_weights_[search.stacking_weights_ > 0]
+        np.testing.assert_allclose(pool.weights_, np.repeat(kept, 3) / 3)
         densities = [np.exp(estimator.score_samples(X, y)) for estimator in pool.estimators_]
         np.testing.assert_allclose(
             np.exp(search.best_estimator_.score_samples(X, y)), pool.weights_ @ densities
@@ -587,7 +589,44 @@ def test_callbacks_follow_the_epochs(data, tmp_path, n_jobs):
         assert log.count("begun", task) == log.count("ended", task) == times
     monitor = ScoringMonitor(scoring="r2")
     MDNSearchCV(small().set_callbacks(monitor), {"n_components": [1, 3]}, cv=2).fit(*data)
-    assert len(monitor.get_logs().data) >= 3
+    assert [entry["task_name"] for entry in monitor.get_logs().data].count("epoch") == 3  # of the refit
+
+
+class StopsAtTwo(TaskLog):
+    """A callback that asks for the end after the second epoch."""
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name == "epoch" and context.task_id == 1
+
+
+def test_a_callback_ends_the_stack(data, tmp_path):
+    search = MDNSearchCV(small(max_iter=50), {"n_components": [1, 3]}, cv=2, refit="stacking")
+    search.set_callbacks(StopsAtTwo(tmp_path / "log")).fit(*data)
+    assert {len(network.loss_curve_[0]) for network in search.best_estimator_.estimators_} == {2}
+
+
+def test_a_search_leaves_nothing_of_the_one_before(data):
+    X, y = data
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    search = MDNSearchCV(small(), {"n_components": [1, 3]}, cv=2, refit="stacking").fit(frame, y)
+    assert list(search.feature_names_in_) == ["a", "b", "c"]
+    search.set_params(refit=True).fit(X, y)
+    assert not hasattr(search, "stacking_weights_")
+    assert not hasattr(search, "feature_names_in_")
+    search.set_params(refit=False).fit(X, y)
+    assert not hasattr(search, "best_estimator_")
+    assert not hasattr(search, "refit_time_")
+
+
+def test_the_time_of_a_stack_is_shared_out_by_networks(data, monkeypatch):
+    def in_400_seconds(plans, settings, context, caller):
+        return train_stack(plans, settings, context, caller)[0], 400.0
+
+    train_stack = _search._train_stack
+    monkeypatch.setattr(_search, "_train_stack", in_400_seconds)
+    grid = [{"n_estimators": [1, 3]}]
+    search = MDNSearchCV(small(), grid, cv=[next(KFold(2).split(data[0]))], refit=False).fit(*data)
+    np.testing.assert_allclose(search.cv_results_["mean_fit_time"], [100.0, 300.0], rtol=0.05)
 
 
 def test_callbacks_of_networks_that_stop_early(data, tmp_path):

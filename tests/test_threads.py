@@ -27,8 +27,11 @@ def test_steps_get_what_they_are_worth(rows, expected):
     assert torch.get_num_threads() == 3
 
 
-@pytest.mark.parametrize(("n_rows", "expected"), [(40, 1), (2 * MIN_PARALLEL_ROWS, 3)])
-def test_training_runs_on_them(n_rows, expected, monkeypatch):
+@pytest.mark.parametrize(
+    ("n_rows", "n_estimators", "expected"),
+    [(40, 1, 1), (2 * MIN_PARALLEL_ROWS, 1, 3), (MIN_PARALLEL_ROWS // 2, 4, 3)],
+)
+def test_training_runs_on_them(n_rows, n_estimators, expected, monkeypatch):
     seen = []
 
     def spy(*arguments):
@@ -38,7 +41,9 @@ def test_training_runs_on_them(n_rows, expected, monkeypatch):
     run_epoch = _training.run_epoch
     monkeypatch.setattr(_training, "run_epoch", spy)
     X = np.random.default_rng(0).normal(size=(n_rows, 1))
-    MDNRegressor(hidden_layer_sizes=(4,), max_iter=2, batch_size=n_rows, random_state=0).fit(X, X[:, 0])
+    MDNRegressor(
+        hidden_layer_sizes=(4,), max_iter=2, batch_size=n_rows, n_estimators=n_estimators, random_state=0
+    ).fit(X, X[:, 0])
     assert seen == [expected] * 2
     assert torch.get_num_threads() == 3
 
@@ -60,7 +65,7 @@ def test_fits_side_by_side_leave_the_count():
     def first():
         with threads_for(1):
             entered.set()
-            may_leave.wait(10)
+            assert may_leave.wait(60)
         left.set()
 
     def count_in_new_thread():
@@ -72,10 +77,10 @@ def test_fits_side_by_side_leave_the_count():
 
     other = threading.Thread(target=first)
     other.start()
-    entered.wait(10)
+    assert entered.wait(60)
     with threads_for(1):
         may_leave.set()
-        left.wait(10)
+        assert left.wait(60)
         assert torch.get_num_threads() == 1
     other.join()
     assert torch.get_num_threads() == 3

@@ -118,6 +118,7 @@ NAMES = [*TRANSFORMERS, *ON_UNIT_INTERVAL]
 SMOOTH = [name for name in NAMES if not name.startswith("quantiles")]
 # Beyond the training targets the others are flat.
 INVERTIBLE = [name for name in SMOOTH if "clipped" not in name]
+CLIPPED = ["min-max, clipped", "max-abs, clipped", "quantiles, normal"]
 
 
 def data(n=60, n_targets=1):
@@ -278,8 +279,17 @@ class TestTransformedTargets:
         with pytest.raises(ValueError, match="y_true must have the shape"):
             log_likelihood_scorer(model, X, y)
 
-    def test_no_density_beyond_the_training_targets(self):
-        model, X, y, _ = transformed("quantiles, normal")
+    def test_targets_of_which_one_falls(self):
+        X, y = data(n_targets=2)
+        turned = FunctionTransformer(lambda y: y * [1.0, -1.0], lambda z: z * [1.0, -1.0])
+        model = TransformedTargetRegressor(LinearDensity(), transformer=turned).fit(X, y)
+        found, plain = predict_density(model, X), LinearDensity().fit(X, y).predict_distribution(X)
+        np.testing.assert_allclose(found.cdf(y), plain.cdf(y), rtol=1e-9)
+        np.testing.assert_allclose(found.ppf(0.2), plain.ppf(0.2), rtol=1e-9)
+
+    @pytest.mark.parametrize("name", CLIPPED)
+    def test_no_density_beyond_the_training_targets(self, name):
+        model, X, y, _ = transformed(name)
         beyond = np.where(np.arange(len(y)) == 3, 2 * y.max(), y)
         log_density = predict_density(model, X).logpdf(beyond)
         assert np.isneginf(log_density[3])

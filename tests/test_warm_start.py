@@ -41,8 +41,10 @@ def test_it_appends_to_the_curves():
     X, y = problem()
     model = MDNRegressor(**SETTINGS, n_estimators=2).fit(X, y)
     losses, scores, best = model.loss_curve_, model.validation_scores_, model.best_validation_score_
+    model.n_skipped_steps_ = np.array([5, 0])
     model.set_params(max_iter=5).fit(X, y)
     assert model.n_iter_.tolist() == [8, 8]
+    assert model.n_skipped_steps_.tolist() == [5, 0]
     for i in range(2):
         assert model.loss_curve_[i].shape == model.validation_scores_[i].shape == (8,)
         np.testing.assert_array_equal(model.loss_curve_[i][:3], losses[i])
