@@ -379,6 +379,18 @@ def test_a_skipped_step_leaves_the_weights_of_the_steps_taken():
     assert state.histories[0].loss == [pytest.approx(np.mean(losses), rel=1e-12)]
 
 
+def test_the_running_average_takes_a_hundredth_of_late_steps():
+    state = TrainingState(torch.zeros(1, 3, dtype=torch.float64), Linear(3), some_rows(), [member(range(40))])
+    state.n_updates += 10_000
+    gradient, active = torch.ones(1, 3, dtype=torch.float64), torch.tensor([True])
+    rate = torch.full((1, 1), 0.1, dtype=torch.float64)
+    Adam([setting()], 3, state.params).step(
+        state, torch.zeros(1, dtype=torch.float64), gradient, rate, active
+    )
+    assert state.params.abs().min() > 0.01
+    torch.testing.assert_close(state.average, 0.01 * state.params.detach())
+
+
 def test_a_member_whose_every_step_fails_does_not_disturb_the_others():
     rows = some_rows(24, poison_at=range(24))
 
