@@ -49,11 +49,11 @@ def check_levels(value, name: str) -> np.ndarray:
     return array
 
 
-def check_level_list(value, name: str) -> np.ndarray:
-    """One level or several, along one axis."""
+def check_level_list(value, name: str, at_least: int = 1) -> np.ndarray:
+    """Levels along one axis."""
     levels = np.atleast_1d(check_levels(value, name))
-    if levels.ndim != 1 or not len(levels):
-        raise ValueError(f"{name} must be a flat list of at least one level, got {value!r}.")
+    if levels.ndim != 1 or len(levels) < at_least:
+        raise ValueError(f"{name} must be a flat list of levels, at least {at_least}, got {value!r}.")
     return levels
 
 

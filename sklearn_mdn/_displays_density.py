@@ -380,7 +380,7 @@ class ConditionalDensityDisplay:
                 f"modes are found for a MixtureDistribution only, got {type(self.y_dist).__name__}."
             )
         default = LINE_LEVELS if kind == "heatmap" else BAND_LEVELS
-        levels = np.sort(check_level_list(default if levels is None else levels, "levels"))
+        levels = np.sort(check_level_list(default if levels is None else levels, "levels", at_least=0))
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
         rows = UnivariateRows(self.y_dist, len(self.x))
         self.y_grid_ = grid_of(rows, self.y_points, y_grid)
@@ -402,7 +402,8 @@ class ConditionalDensityDisplay:
         if x[0] < x[-1]:
             ax.set(xlim=(x[0], x[-1]))
         ax.set(xlabel=self.x_label, ylabel=self.y_label)
-        ax.legend(loc="best", fontsize="small", framealpha=0.85, edgecolor="none")
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(loc="best", fontsize="small", framealpha=0.85, edgecolor="none")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

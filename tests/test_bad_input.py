@@ -298,8 +298,8 @@ def test_prediction_before_the_fit(method):
         ([-0.1], "between 0 and 1, got -0.1"),
         ([0.5, 95], "between 0 and 1, got 95"),
         ([np.nan], "between 0 and 1, got nan"),
-        ([], r"a flat list of at least one level, got \[\]"),
-        ([[0.5]], r"a flat list of at least one level, got \[\[0.5\]\]"),
+        ([], r"a flat list of levels, at least 1, got \[\]"),
+        ([[0.5]], r"a flat list of levels, at least 1, got \[\[0.5\]\]"),
         ("median", "be real numbers, got an array of <U6"),
     ],
 )

@@ -363,7 +363,8 @@ class TestConditional:
         np.testing.assert_allclose(display.density_, expected.density_, rtol=1e-6)
 
     def test_one_row_and_a_column_of_places(self):
-        assert ConditionalDensityDisplay.from_predictions(None, mixture()[:1]).density_.shape[1] == 1
+        one = ConditionalDensityDisplay.from_predictions(None, mixture()[:1], levels=[])
+        assert (one.density_.shape[1], one.lines_) == (1, [])
         places = np.arange(1.0, N + 1)
         column = ConditionalDensityDisplay.from_predictions(None, mixture(), x=places[:, None])
         np.testing.assert_array_equal(column.x, places)
