@@ -398,10 +398,9 @@ class ConditionalDensityDisplay:
             self.lines_ = self._draw_lines(ax, x, levels[inner], quantiles[inner], line_kw)
         self.modes_ = self._draw_modes(ax) if modes else None
         self.points_ = self._draw_points(ax, scatter_kw)
-        ax.set(ylim=(self.y_grid_[0], self.y_grid_[-1]))
+        ax.set(ylim=(self.y_grid_[0], self.y_grid_[-1]), xlabel=self.x_label, ylabel=self.y_label)
         if x[0] < x[-1]:
-            ax.set(xlim=(x[0], x[-1]))
-        ax.set(xlabel=self.x_label, ylabel=self.y_label)
+            ax.set_xlim(x[0], x[-1])
         if ax.get_legend_handles_labels()[0]:
             ax.legend(loc="best", fontsize="small", framealpha=0.85, edgecolor="none")
         self.ax_, self.figure_ = ax, ax.figure
