@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
 from torch import Tensor
+
+# Numbers of a member's batches that are copied out of the rows at once: a copy for each step takes longer.
+GATHERED_NUMBERS = 1 << 18
 
 
 @final
@@ -39,47 +43,63 @@ class Member:
     def rows_per_step(self) -> int:
         return -(-len(self.train) // self.n_steps)
 
-    def epoch(self) -> tuple[Tensor, Tensor]:
-        """Indices and the share (1 / batch length, 0 for padding) of each place, (steps, rows)."""
+    @cached_property
+    def deal(self) -> tuple[Tensor, Tensor]:
+        """Which of an epoch's rows each place gets, and its share of the batch, (steps, rows).
+
+        A place beyond the last row is padding: it repeats the first row of its batch, with the share 0.
+        What is infinite there is so in the batch itself.
+        """
         n_steps, n_rows = self.n_steps, self.rows_per_step
+        # One row to every batch in turn, so that their lengths differ by one at most.
+        number = torch.arange(n_rows * n_steps, device="cpu").view(n_rows, n_steps).T
+        present = number < len(self.train)
+        return torch.where(present, number, number[:, :1]), present / present.double().sum(1, keepdim=True)
+
+    def epoch(self) -> tuple[Tensor, Tensor]:
+        """Indices and shares of the places of an epoch's batches, in a new order, (steps, rows)."""
         order = torch.randperm(len(self.train), generator=self.generator, device="cpu")
-        index = self.train[:1].repeat(n_rows * n_steps)
-        index[: len(order)] = self.train[order]
-        present = torch.zeros(n_rows * n_steps, dtype=torch.float64, device="cpu")
-        present[: len(order)] = 1.0
-        # Row b of the reshaped arrays deals one row to every batch, so only the last can be short.
-        index, present = index.view(n_rows, n_steps).T, present.view(n_rows, n_steps).T
-        return index, present / present.sum(1, keepdim=True)
+        dealt, share = self.deal
+        return self.train[order[dealt]], share
 
 
 @final
 @dataclass(frozen=True)
 class Batch:
-    """One step of a stack: rows (S, B) as indices, the factor of each row's loss, who takes part."""
+    """One step of a stack: inputs (S, B, d), targets (S, B, D), and which members take part, (S,).
 
-    index: Tensor
-    factor: Tensor
+    ``weight`` (S, B) is what makes log-likelihoods a loss: minus each row's share of its member's batch
+    times the row's own weight, 0 for padding.
+    """
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
     active: Tensor
 
 
 def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
-    """The batches of one epoch. A member with fewer steps, or rows a step, is padded with factors 0."""
+    """The batches of one epoch. A member with fewer steps, or rows a step, is padded with weights 0."""
     n_steps = max(member.n_steps for member in members)
     n_rows = max(member.rows_per_step for member in members)
-    # A padded place holds a row of the member's own: where its network is at home, gradients are finite.
     first = torch.cat([member.train[:1] for member in members])
     index = first.view(1, -1, 1).repeat(n_steps, 1, n_rows)
     share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64, device="cpu")
     for i, member in enumerate(members):
         own_index, own_share = member.epoch()
+        index[: member.n_steps, i] = own_index[:, :1]
         index[: member.n_steps, i, : member.rows_per_step] = own_index
         share[: member.n_steps, i, : member.rows_per_step] = own_share
     active = share.sum(-1) > 0.0
     device, dtype = rows.weight.device, rows.weight.dtype
     index, active = index.to(device), active.to(device)
-    factor = share.to(device=device, dtype=dtype) * rows.weight[index]
-    for step in range(n_steps):
-        yield Batch(index[step], factor[step], active[step])
+    weight = share.neg_().to(device=device, dtype=dtype) * rows.weight[index]
+    numbers_a_step = max(1, index[0].numel() * (rows.x.shape[1] + rows.y.shape[1]))
+    steps_at_once = max(1, GATHERED_NUMBERS // numbers_a_step)
+    for part in torch.arange(n_steps, device="cpu").split(steps_at_once):
+        x, y = rows.x[index[part]], rows.y[index[part]]
+        for i, step in enumerate(part.tolist()):
+            yield Batch(x[i], y[i], weight[step], active[step])
 
 
 def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
@@ -105,11 +125,11 @@ def dropout_factors(
     """
     if not any(rates):
         return None
-    keep = torch.ones(*batch.index.shape, sum(widths), dtype=torch.float32, device="cpu")
+    keep = torch.ones(*batch.weight.shape, sum(widths), dtype=torch.float32, device="cpu")
     for i, (member, rate) in enumerate(zip(members, rates, strict=True)):
         if rate > 0.0 and step < member.n_steps:
             shape = (member.rows_per_step, sum(widths))
             drawn = torch.rand(shape, generator=member.generator, dtype=keep.dtype, device="cpu")
             keep[i, : member.rows_per_step] = (drawn >= rate).to(keep.dtype) / (1.0 - rate)
-    keep = keep.to(device=batch.factor.device, dtype=batch.factor.dtype)
+    keep = keep.to(device=batch.weight.device, dtype=batch.weight.dtype)
     return list(keep.split(list(widths), dim=-1))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sklearn_mdn._data import Member, Rows
 from sklearn_mdn._mixture import Mixture
-from sklearn_mdn._network import StackedMLP
+from sklearn_mdn._network import StackedMLP, Trace
 from sklearn_mdn._training import History, MemberSettings, TrainingState, rows_at_once, train
 
 # A fold that held out fewer rows than this would stop training on noise.
@@ -274,8 +274,8 @@ class MixtureLikelihood:
     def select(self, index: Tensor) -> MixtureLikelihood:
         return self if self.used is None else replace(self, used=self.used[index])
 
-    def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
-        return self.network(self.network.split(params), x, keep=keep, used=self.used).log_prob(y)
+    def derivative(self, params: Tensor) -> LikelihoodDerivative:
+        return LikelihoodDerivative(self, params)
 
     @property
     def calibrations(self) -> Sequence[float]:
@@ -292,8 +292,28 @@ class MixtureLikelihood:
         return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
 
 
-# Gradients are needed, and rows that they can be taken at, whatever mode the caller is in.
-@torch.inference_mode(mode=False)
+@final
+class LikelihoodDerivative:
+    """The log-likelihood of rows and its gradient, at parameters (S, P) that change in place.
+
+    Parameters and gradient are cut into layers once, not in every step.
+    """
+
+    def __init__(self, likelihood: MixtureLikelihood, params: Tensor) -> None:
+        self.network, self.used = likelihood.network, likelihood.used
+        self.gradient = torch.zeros_like(params)
+        self.weights, self.by = self.network.split(params), self.network.split(self.gradient)
+
+    def __call__(
+        self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        trace: Trace = []
+        outputs = self.network.outputs(self.weights, x, keep, trace)
+        log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight, self.used)
+        self.network.backward(self.weights, keep, trace, by_outputs, self.by)
+        return log_prob, self.gradient
+
+
 def train_plans(
     plans: list[Plan],
     *,

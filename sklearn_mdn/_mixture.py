@@ -23,30 +23,6 @@ def log_normalize(logits: Tensor) -> Tensor:
     return logits - torch.logsumexp(logits, dim=-1, keepdim=True)
 
 
-class LogMixture(torch.autograd.Function):
-    """log sum_k softmax(logits)_k exp(component_k), with its gradient through the responsibilities.
-
-    The derivative by a component's log density is its responsibility r_k, that by its logit r_k minus its
-    weight (Bishop 1994, equations 33 and 36): two exponentials in place of the long graph of logsumexp.
-    """
-
-    @staticmethod
-    def forward(ctx, logits, component_log_prob):  # type: ignore[no-untyped-def]
-        log_weights = log_normalize(logits)
-        joint = log_weights + component_log_prob
-        total = torch.logsumexp(joint, dim=-1, keepdim=True)
-        ctx.save_for_backward(log_weights, joint, total)
-        return total.squeeze(-1)
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        log_weights, joint, total = ctx.saved_tensors
-        gradient = gradient.unsqueeze(-1)
-        by_component = gradient * (joint - total).exp_()
-        by_logit = by_component - gradient * log_weights.exp()
-        return by_logit.sum_to_size(log_weights.shape), by_component
-
-
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """p(y) = sum_k softmax(logits)_k N(y; means_k, Sigma_k), with any leading batch axes.
@@ -101,11 +77,25 @@ class Mixture:
         return self._log_prob_of_whitened(self.scale.whiten(y.unsqueeze(-2) - self.means))
 
     def _log_prob_of_whitened(self, z: Tensor) -> Tensor:
-        return _normal.log_pdf(z).sum(-1) - self.scale.log_det()
+        return _normal.joint_log_pdf(z) - self.scale.log_det()
 
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (..., D)."""
-        return LogMixture.apply(self.logits, self.component_log_prob(y))  # type: ignore[no-any-return]
+        return torch.logsumexp(self.log_weights + self.component_log_prob(y), dim=-1)
+
+    def log_prob_gradient(self, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """log p(y) (...), and the derivatives of sum(weight * log p(y)) by logits, means and scale.
+
+        That by a component's log density is its responsibility, that by its logit its responsibility minus
+        its weight (Bishop 1994, equations 33 and 36). The scale's is by its stored tensor.
+        """
+        whitened = self.scale.whiten(y.unsqueeze(-2) - self.means)
+        # Component weights before y is known, and after.
+        both = torch.stack([self.logits, self.logits + self._log_prob_of_whitened(whitened)])
+        totals = torch.logsumexp(both, dim=-1, keepdim=True)
+        before, after = both.sub_(totals).exp_().mul_(weight.unsqueeze(-1)).unbind()
+        total_before, total_after = totals.squeeze(-1).unbind()
+        return total_after - total_before, after - before, *self.scale.log_prob_gradient(whitened, after)
 
     def log_prob_anywhere(self, y: Tensor) -> Tensor:
         """log p(y), -inf also where y is so far out that whitening it leaves no number."""

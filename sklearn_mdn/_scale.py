@@ -41,6 +41,14 @@ class Scale(ABC):
         """log det L, half the log-determinant of Sigma, (..., K or 1)."""
 
     @abstractmethod
+    def log_prob_gradient(self, whitened: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Derivatives of sum(weight * log N(r; 0, Sigma)) by minus r, (..., K, D), and by the stored tensor.
+
+        ``whitened`` (..., K, D) is z = L^-1 r, ``weight`` (..., K). By a mean, of which r is the distance:
+        L^-T z; by the factor: the lower triangle of (L^-T z) z^T - L^-T.
+        """
+
+    @abstractmethod
     def covariance(self) -> Tensor:
         """Sigma itself, (..., K or 1, D, D)."""
 
@@ -108,8 +116,13 @@ class DiagonalScale(Scale):
         return noise * self.deviations
 
     def log_det(self) -> Tensor:
-        repeats = self.n_targets // self.deviations.shape[-1]
-        return self.deviations.log().sum(-1) * repeats
+        return self.deviations.log().sum(-1).mul_(self.n_targets // self.deviations.shape[-1])
+
+    def log_prob_gradient(self, whitened: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        weight = weight.unsqueeze(-1)
+        weighted = whitened * weight
+        by_deviation = (weighted * whitened).sub_(weight).div_(self.deviations)
+        return weighted.div_(self.deviations), by_deviation.sum_to_size(self.deviations.shape)
 
     def covariance(self) -> Tensor:
         return torch.diag_embed(self.std.square())
@@ -177,6 +190,18 @@ class CholeskyScale(Scale):
 
     def log_det(self) -> Tensor:
         return torch.diagonal(self.factor, dim1=-2, dim2=-1).log().sum(-1)
+
+    def log_prob_gradient(self, whitened: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        factor, weight = self.factor, weight.unsqueeze(-1)
+        solved: dict[int, Tensor] = {}  # by back substitution, from the last target
+        for j in reversed(range(self.n_targets)):
+            inner = sum((factor[..., i, j] * solved[i] for i in solved), start=whitened.new_zeros(()))
+            solved[j] = (whitened[..., j] - inner) / factor[..., j, j]
+        by_mean = torch.stack([solved[j] for j in range(self.n_targets)], dim=-1).mul_(weight)
+        by_factor = (by_mean.unsqueeze(-1) * whitened.unsqueeze(-2)).tril_()
+        diagonal = torch.diagonal(by_factor, dim1=-2, dim2=-1)
+        diagonal -= weight / torch.diagonal(factor, dim1=-2, dim2=-1)
+        return by_mean, by_factor.sum_to_size(factor.shape)
 
     def covariance(self) -> Tensor:
         return self.factor @ self.factor.mT

@@ -28,6 +28,18 @@ AVERAGING = 0.99
 VALIDATION_BLOCK, VALIDATION_NUMBERS = 1 << 14, 1 << 23
 
 
+class Derivative(Protocol):
+    """The objective and its gradient at parameters (S, P) that change in place."""
+
+    def __call__(
+        self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-likelihoods (S, B), and the gradient (S, P) of their sums weighted by ``weight`` (S, B).
+
+        The gradient may be the same tensor each time, and be overwritten.
+        """
+
+
 class Objective(Protocol):
     """What is maximised: the log-likelihood of each row under each member's network, (S, B).
 
@@ -43,7 +55,7 @@ class Objective(Protocol):
 
     def select(self, index: Tensor) -> Objective: ...
 
-    def __call__(self, params: Tensor, x: Tensor, y: Tensor, keep: Sequence[Tensor] | None) -> Tensor: ...
+    def derivative(self, params: Tensor) -> Derivative: ...
 
     @property
     def calibrations(self) -> Sequence[float]: ...
@@ -103,77 +115,92 @@ class TrainingState:
 
     def __init__(self, params: Tensor, objective: Objective, rows: Rows, members: list[Member]) -> None:
         self.histories = [History() for _ in members]
-        self.result = params.detach().clone()
+        self.result = params.clone()
         self.active = torch.arange(len(members), device="cpu")
-        self.params = params.detach().clone().requires_grad_()
-        self.average = self.params.detach().clone()
-        self.best = self.average.clone()
-        self.first = torch.zeros_like(self.best)
-        self.second = torch.zeros_like(self.best)
-        self.powers = torch.ones(len(members), 2, dtype=torch.float64, device=params.device)
-        self.n_updates = torch.zeros(len(members), 1, dtype=params.dtype, device=params.device)
+        self.params = params.clone()
+        self.average = self.params.clone()
+        self.best = self.params.clone()
+        self.first = torch.zeros_like(self.params)
+        self.second = torch.zeros_like(self.params)
+        self.n_updates = torch.zeros(len(members), dtype=torch.int64, device=params.device)
         self.objective = objective
+        self.derivative = objective.derivative(self.params)
         self.members = members
         self.held_out = validation_rows(members, rows)
 
     def snapshot(self) -> Tensor:
         """Each member's best parameters so far, (S, P)."""
-        self.result[self.active] = self.best
-        return self.result
+        with torch.inference_mode():
+            self.result[self.active] = self.best
+        return self.result.clone()
 
     def keep(self, mask: list[bool]) -> None:
         """Store the parameters of the members that leave the stack, go on with the others."""
-        self.snapshot()
         if all(mask):
             return
+        self.snapshot()
         index = torch.tensor(mask, device="cpu").nonzero().squeeze(1)
         self.active = self.active[index]
         self.members = [member for member, kept in zip(self.members, mask, strict=True) if kept]
         on_device = index.to(self.params.device)
-        self.params = self.params.detach()[on_device].requires_grad_()
-        self.best, self.first, self.second = (
-            self.best[on_device],
-            self.first[on_device],
-            self.second[on_device],
-        )
-        self.average = self.average[on_device]
-        self.powers, self.n_updates = self.powers[on_device], self.n_updates[on_device]
+        for name in ("params", "average", "best", "first", "second", "n_updates"):
+            setattr(self, name, getattr(self, name)[on_device])
         self.objective = self.objective.select(on_device)
+        self.derivative = self.objective.derivative(self.params)
         self.held_out = (self.held_out[0][on_device], self.held_out[1][on_device])
 
 
 @final
 class Adam:
-    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on a matrix (S, P).
+    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on the rows of a matrix (S, P), for an epoch.
 
-    Each row has its own step count, rate, decay and clipping. One that takes no part in a step keeps
+    Each row has its own count of updates, rate, decay and clipping. One that takes no part in a step keeps
     every number.
     """
 
-    def __init__(self, settings: list[MemberSettings], n_decayed: int, like: Tensor) -> None:
+    def __init__(self, settings: list[MemberSettings], state: TrainingState, rates: Tensor) -> None:
+        """Prepare as many steps as there are ``rates`` (n_steps, S, 1)."""
+        like = state.params
+
         def column(name: str) -> Tensor:
             values = [getattr(setting, name) for setting in settings]
             return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)
 
-        self.alpha, self.n_decayed = column("alpha"), n_decayed
+        self.n_decayed, n_steps = state.objective.n_decayed, len(rates)
         self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
         self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
-        self.betas = torch.tensor([BETA_1, BETA_2], dtype=torch.float64, device=like.device)
-        self.zero, self.one = like.new_zeros(()), self.betas.new_ones(())
+        self.zero = like.new_zeros(())
+        # What depends on the number of updates alone, for the next n_steps of them, (n_steps, 6, S, 1). In
+        # float64, since 1 - beta_2^t cancels.
+        count = torch.arange(1, n_steps + 1, device=like.device).unsqueeze(1) + state.n_updates.double()
+        root, one = (1.0 - BETA_2**count).sqrt(), torch.ones_like(count)
+        share = (9.0 / (10.0 + count)).clamp_min(1.0 - AVERAGING)  # an average over few steps at first
+        bias_1 = 1.0 - BETA_1**count
+        by_count = [root * EPSILON, root / bias_1, one * (1.0 - BETA_1), one * (1.0 - BETA_2), share, one]
+        self.by_count = torch.stack(by_count, dim=1).unsqueeze(-1).to(like.dtype)
+        # Factors on these that depend on the step, (n_steps, 6, S, 1).
+        one = torch.ones_like(rates)
+        self.by_step = torch.stack([one, rates, one, one, one, rates * column("alpha")], dim=1)
+        self.taken = torch.zeros_like(state.n_updates)
+        self.place = self.taken.view(1, 1, -1, 1).expand(1, *self.by_count.shape[1:])
 
-    @torch.no_grad()
     def step(
-        self, state: TrainingState, loss: Tensor, gradient: Tensor, rate: Tensor, active: Tensor
+        self, state: TrainingState, number: int, loss: Tensor, gradient: Tensor, active: Tensor
     ) -> Tensor:
-        """Move the rows of ``state.params`` that are ``active`` (S,) and finite, by ``rate`` (S, 1).
+        """Move the rows of ``state.params`` that are ``active`` (S,) and finite; ``number`` counts steps.
 
         ``gradient`` is overwritten. Returns which rows moved, (S,).
         """
-        # A row's length is finite exactly if its entries are (and do not overflow when squared).
+        # A row's length is finite exactly if its entries are (and do not overflow when squared), and only
+        # finite numbers are 0 when taken from themselves.
         length = torch.linalg.vector_norm(gradient, dim=1)
-        moved = active & torch.isfinite(loss + length)
+        size = loss + length
+        moved: Tensor = active & (size - size == 0.0)
         taken = moved.unsqueeze(1)
-        part = taken.to(gradient.dtype)
+        factors = self.by_count.gather(0, self.place)[0] * self.by_step[number]
+        epsilon = factors[0]
+        _, rate, new_1, new_2, share, decay = (factors * taken).unbind()
+        self.taken += moved
         # 1. Clip each entry at the row's threshold, then each row to its length; 0 in rows that stay. (An
         #    operation that picks entries by a column of marks takes several times as long as arithmetic.)
         if self.clips_values:
@@ -181,21 +208,15 @@ class Adam:
             length = torch.linalg.vector_norm(gradient, dim=1)
         shortening = (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
         gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(torch.where(taken, shortening, self.zero))
-        # 2. Moments, and the powers beta^t that correct their bias (in float64: 1 - beta_2^t cancels)
-        state.powers *= torch.where(taken, self.betas, self.one)
-        state.first.lerp_(gradient, part * (1.0 - BETA_1))
-        state.second.lerp_(gradient.square_(), part * (1.0 - BETA_2))
-        # A row before its first step has powers 1; it moves by 0, not by 0 / 0.
-        bias_1, bias_2 = (1.0 - state.powers).clamp_min_(EPSILON).to(gradient.dtype).split(1, dim=1)
+        # 2. Moments
+        state.first.lerp_(gradient, new_1)
+        state.second.lerp_(gradient.square_(), new_2)
         # 3. Decay, then move
-        rate = rate * part
-        state.params[:, : self.n_decayed].mul_(1.0 - rate * self.alpha)
-        root = bias_2.sqrt()
-        denominator = torch.sqrt(state.second, out=gradient).add_(EPSILON * root)
-        state.params.addcdiv_(state.first * (rate * root / bias_1), denominator, value=-1.0)
-        # 4. The running average of the weights, over few steps at first
-        state.n_updates += part
-        share = part * (9.0 / (10.0 + state.n_updates)).clamp_min_(1.0 - AVERAGING)
+        decayed = state.params[:, : self.n_decayed]
+        decayed.addcmul_(decayed, decay, value=-1.0)
+        denominator = torch.sqrt(state.second, out=gradient).add_(epsilon)
+        state.params.addcdiv_(state.first * rate, denominator, value=-1.0)
+        # 4. The running average of the weights
         state.average.lerp_(state.params, share)
         return moved
 
@@ -235,7 +256,9 @@ def train(
     TrainingState
         ``snapshot()`` gives the parameters (S, P), ``histories`` what happened.
     """
-    with threads_for(sum(member.rows_per_step for member in members)), autocast_off(params.device.type):
+    n_rows = sum(member.rows_per_step for member in members)
+    # Inference mode spares small operations a sixth of their time, where autograd would keep its books.
+    with threads_for(n_rows), autocast_off(params.device.type), torch.inference_mode():
         return _train(objective, params, rows, members, settings, on_epoch)
 
 
@@ -262,7 +285,8 @@ def _train(
         record(state, current, losses, taken, *validate(state, rows))
         # 3. Report
         epoch += 1
-        stop = on_epoch is not None and on_epoch(epoch, state)
+        with torch.inference_mode(mode=False):  # what is called may be anything
+            stop = on_epoch is not None and on_epoch(epoch, state)
         # 4. Let the finished members leave the stack
         going = [
             not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
@@ -279,46 +303,44 @@ def run_epoch(
 
     Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
     """
-    optimizer = Adam(settings, state.objective.n_decayed, state.params)
     rates = learning_rates(state.members, settings, epoch).to(state.params)
+    optimizer = Adam(settings, state, rates)
     dropout = [setting.dropout for setting in settings]
     widths = state.objective.hidden_widths
-    total = torch.zeros(len(settings), dtype=torch.float64, device=state.params.device)
-    n_taken = torch.zeros(len(settings), dtype=torch.int64, device=state.params.device)
+    losses, moved = [], []
     for step, batch in enumerate(epoch_batches(state.members, rows)):
         keep = dropout_factors(state.members, dropout, widths, step, batch)
-        loss, gradient = loss_and_gradient(state, rows, batch, keep)
-        taken = optimizer.step(state, loss, gradient, rates[step], batch.active)
-        total += torch.where(taken, loss, optimizer.zero)
-        n_taken += taken
+        loss, gradient = loss_and_gradient(state, batch, keep)
+        moved.append(optimizer.step(state, step, loss, gradient, batch.active))
+        losses.append(loss)
+    state.n_updates += optimizer.taken
+    taken, loss = torch.stack(moved).cpu(), torch.stack(losses).cpu().double()
+    n_taken = taken.sum(0)
     n_active = torch.tensor([member.n_steps for member in state.members], device="cpu")
-    n_taken = n_taken.cpu()
-    return total.cpu() / n_taken, torch.stack([n_taken, n_active], dim=1)
+    return torch.where(taken, loss, 0.0).sum(0) / n_taken, torch.stack([n_taken, n_active], dim=1)
 
 
 def loss_and_gradient(
-    state: TrainingState, rows: Rows, batch: Batch, keep: Sequence[Tensor] | None
+    state: TrainingState, batch: Batch, keep: Sequence[Tensor] | None
 ) -> tuple[Tensor, Tensor]:
     """Each member's weighted mean negative log-likelihood on its batch (S,), and its gradient (S, P)."""
-    x, y = rows.x[batch.index], rows.y[batch.index]
-    log_likelihood = state.objective(state.params, x, y, keep)
-    # A padded place must not turn an infinite value into 0 * inf.
-    loss = (batch.factor * log_likelihood.masked_fill(batch.factor == 0.0, 0.0)).sum(1).neg()
-    (gradient,) = torch.autograd.grad(loss.sum(), state.params)
-    return loss.detach(), gradient
+    log_likelihood, gradient = state.derivative(batch.x, batch.y, batch.weight, keep)
+    return (batch.weight * log_likelihood).sum(1), gradient
 
 
 def learning_rates(members: list[Member], settings: list[MemberSettings], epoch: int) -> Tensor:
     """Rates of the steps of an epoch, (steps, S, 1); 0 where a member has no such step."""
     n_steps = max(member.n_steps for member in members)
     rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64, device="cpu")
+    alike: dict[tuple[MemberSettings, int], list[int]] = {}
     for i, (member, setting) in enumerate(zip(members, settings, strict=True)):
-        steps = epoch * member.n_steps + torch.arange(member.n_steps, device="cpu")
-        rates[: member.n_steps, i, 0] = setting.rates(steps, setting.max_iter * member.n_steps)
+        alike.setdefault((setting, member.n_steps), []).append(i)
+    for (setting, own), places in alike.items():
+        steps = epoch * own + torch.arange(own, device="cpu")
+        rates[:own, places] = setting.rates(steps, setting.max_iter * own).view(-1, 1, 1)
     return rates
 
 
-@torch.no_grad()
 def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]]:
     """Score the averaged weights of each member on its held-out rows.
 
@@ -338,7 +360,6 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
     return scores, [calibrations[i] for i in choice.tolist()]
 
 
-@torch.no_grad()
 def record(
     state: TrainingState,
     settings: list[MemberSettings],

@@ -44,6 +44,15 @@ def small_network(kind="diag", n_components=3, n_targets=2, activation="tanh", e
     return StackedMLP(2, (4, 3), activation, head, embedding)
 
 
+def log_prob_and_gradient(network, params, x, y, weight, keep=None, used=None):
+    """What a training step computes: log densities, and the gradient of their weighted sum."""
+    weights, gradient, trace = network.split(params), torch.full_like(params, torch.nan), []
+    outputs = network.outputs(weights, x, keep, trace)
+    log_prob, by_outputs = network.head.log_prob_gradient(outputs, y, weight, used)
+    network.backward(weights, keep, trace, by_outputs, network.split(gradient))
+    return log_prob, gradient
+
+
 def softplus(x):
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0)
 
@@ -137,15 +146,12 @@ def test_the_head_reads_logits_means_and_covariances(kind, n_components, n_targe
 @pytest.mark.parametrize("n_targets", [1, 3])
 def test_masked_components_contribute_nothing(kind, n_targets):
     narrow, wide = MixtureHead(2, n_targets, kind, 1e-3), MixtureHead(5, n_targets, kind, 1e-3)
-    outputs = normal(1, 6, sum(wide.sizes)).requires_grad_()
-    y = normal(1, 6, n_targets, seed=1)
+    outputs = normal(1, 6, sum(wide.sizes))
+    y, weight = normal(1, 6, n_targets, seed=1), normal(1, 6, seed=2)
     used = (torch.arange(5) < 2).view(1, 1, 5)
     columns = narrow.columns_in(wide)
-    log_prob = wide(outputs, used).log_prob(y)
-    (gradient,) = torch.autograd.grad(log_prob.sum(), outputs)
-    own = outputs.detach()[..., columns].requires_grad_()
-    own_log_prob = narrow(own).log_prob(y)
-    (own_gradient,) = torch.autograd.grad(own_log_prob.sum(), own)
+    log_prob, gradient = wide.log_prob_gradient(outputs, y, weight, used)
+    own_log_prob, own_gradient = narrow.log_prob_gradient(outputs[..., columns], y, weight)
     torch.testing.assert_close(log_prob, own_log_prob, rtol=1e-14, atol=0)
     torch.testing.assert_close(gradient[..., columns], own_gradient, rtol=1e-12, atol=1e-15)
     masked = torch.ones(sum(wide.sizes), dtype=torch.bool)
@@ -192,26 +198,49 @@ def test_any_depth_has_the_shapes_it_says(hidden, kind):
     np.testing.assert_allclose(network.outputs(network.split(params), x)[1, 0], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
-@pytest.mark.parametrize("n_targets", [1, 3])
-def test_gradients_agree_with_finite_differences(kind, n_targets):
-    network = small_network(kind, n_components=2, n_targets=n_targets, embedding=SMALL_EMBEDDING)
-    params = normal(2, network.n_parameters).requires_grad_()
+@pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
+def test_gradients_agree_with_finite_differences(kind, n_components, n_targets):
+    network = small_network(kind, n_components, n_targets, embedding=SMALL_EMBEDDING)
+    params, weight = normal(2, network.n_parameters), normal(2, 3, seed=3)
     x, y = normal(2, 3, 2, seed=1), normal(2, 3, n_targets, seed=2)
+    log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight)
+    torch.testing.assert_close(
+        log_prob, network(network.split(params), x).log_prob(y), rtol=1e-13, atol=1e-13
+    )
+    step = 1e-6 * torch.eye(network.n_parameters, dtype=torch.float64)
+    for column, move in enumerate(step):
+        up, down = (network(network.split(params + sign * move), x).log_prob(y) for sign in (1, -1))
+        expected = (weight * (up - down)).sum(1) / 2e-6
+        torch.testing.assert_close(gradient[:, column], expected, rtol=1e-5, atol=1e-5)
 
-    def log_prob(params):
-        return network(network.split(params), x).log_prob(y)
 
-    assert torch.autograd.gradcheck(log_prob, params, eps=1e-6, atol=1e-5, rtol=1e-5)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("embedding", [None, SMALL_EMBEDDING], ids=["inputs", "periodic"])
+@pytest.mark.parametrize("hidden", [(), (3,), (4, 2, 3)])
+@pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
+@pytest.mark.parametrize("kind", ["diag", "tied"])
+def test_gradients_are_those_of_autograd(activation, embedding, hidden, dropout, kind):
+    """In networks of any make, with components that a member does not have."""
+    network = replace(small_network(kind, 3, 2, activation, embedding), hidden_layer_sizes=hidden)
+    params, weight = normal(2, network.n_parameters).requires_grad_(), normal(2, 5, seed=3)
+    x, y = normal(2, 5, 2, seed=1), normal(2, 5, 2, seed=2)
+    keep = [2.0 * (normal(2, 5, width, seed=9) > 0).double() for width in hidden] if dropout else None
+    used = torch.tensor([[True, True, True], [True, False, True]]).unsqueeze(1)
+    expected = network(network.split(params), x, keep=keep, used=used).log_prob(y)
+    (by_params,) = torch.autograd.grad(expected, params, weight)
+    with torch.no_grad():
+        log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight, keep, used)
+    torch.testing.assert_close(log_prob, expected.detach(), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(gradient, by_params, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 @pytest.mark.parametrize("distance", [1e3, 1e6])
-def test_gradients_are_finite_far_from_every_component(distance):
-    network = small_network("full")
-    params = normal(1, network.n_parameters).requires_grad_()
-    y = torch.full((1, 1, 2), distance, dtype=torch.float64)
-    log_prob = network(network.split(params), normal(1, 1, 2, seed=1)).log_prob(y)
-    (gradient,) = torch.autograd.grad(log_prob.sum(), params)
+def test_gradients_are_finite_far_from_every_component(kind, distance):
+    network = small_network(kind)
+    params, x = normal(1, network.n_parameters), normal(1, 1, 2, seed=1)
+    y, weight = torch.full((1, 1, 2), distance, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight)
     assert torch.isfinite(log_prob).all()
     assert torch.isfinite(gradient).all()
     assert gradient.abs().max() > 0

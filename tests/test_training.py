@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mdn import MDNRegressor, _training
+from sklearn_mdn import MDNRegressor, _data, _training
 from sklearn_mdn._data import Member, Rows, dropout_factors, epoch_batches, validation_rows
 from sklearn_mdn._fitting import train_plans
 from sklearn_mdn._training import (
@@ -46,7 +46,7 @@ class Linear:
             self if self.poisoned is None else replace(self, poisoned=tuple(self.poisoned[i] for i in index))
         )
 
-    def __call__(self, params, x, y, keep):
+    def log_prob(self, params, x, y):
         residual = y[..., 0] - (x * params.unsqueeze(1)).sum(-1)
         log_prob = -0.5 * residual.square()
         if self.poisoned is not None:
@@ -60,6 +60,16 @@ class Linear:
             log_prob = torch.where(hit, bad, log_prob)
         return log_prob
 
+    def derivative(self, params):
+        def log_prob_and_gradient(x, y, weight, keep):
+            with torch.inference_mode(mode=False):
+                leaf, x, y, weight = (tensor.clone() for tensor in (params, x, y, weight))
+                log_prob = self.log_prob(leaf.requires_grad_(), x, y)
+                (gradient,) = torch.autograd.grad(log_prob, leaf, weight)
+            return log_prob.detach(), gradient
+
+        return log_prob_and_gradient
+
     @property
     def calibrations(self):
         return (1.0, 2.0)
@@ -70,7 +80,7 @@ class Linear:
 
     def calibrated(self, params, x, y):
         """The standard deviation as it is, and doubled."""
-        log_prob = self(params, x, y, None)
+        log_prob = self.log_prob(params, x, y)
         return torch.stack([log_prob, log_prob / 4.0 - math.log(2.0)])
 
 
@@ -134,20 +144,20 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
     start = normal(4, 6).to(dtype)
     state = TrainingState(start, objective, some_rows(4), [member(range(4)) for _ in settings])
     n_decayed = objective.n_decayed
-    ours = Adam(settings, n_decayed, state.params)
+    rates = 0.1 * normal(25, 4, 1, seed=100).abs().to(dtype)
+    ours = Adam(settings, state, rates)
     theirs = [torch_adam(row, n_decayed, own) for row, own in zip(start, settings, strict=True)]
     for step in range(25):
         gradient = (normal(4, 6, seed=step) * 10.0 ** (step % 5 - 2)).to(dtype)
-        rate = 0.1 * normal(4, 1, seed=100 + step).abs().to(dtype)
         active = normal(4, seed=200 + step) > -0.5
-        moved = ours.step(state, normal(4).to(dtype), gradient.clone(), rate, active)
+        moved = ours.step(state, step, normal(4).to(dtype), gradient.clone(), active)
         assert torch.equal(moved, active)
         for i, (optimizer, groups) in enumerate(theirs):
             if active[i]:
                 own = clipped(gradient[i], settings[i])
                 groups[0].grad, groups[1].grad = own[:n_decayed], own[n_decayed:]
                 for group in optimizer.param_groups:
-                    group["lr"] = rate[i].item()
+                    group["lr"] = rates[step, i].item()
                 optimizer.step()
     tolerance = {torch.float64: 1e-12, torch.float32: 2e-5}[dtype]
     for i, (_, groups) in enumerate(theirs):
@@ -171,19 +181,19 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
 def test_a_member_that_takes_no_step_keeps_every_number(loss, entry, active, clip_grad_value):
     settings = [setting(alpha=0.5, clip_grad_norm=1.0, clip_grad_value=clip_grad_value)] * 2
     state = TrainingState(normal(2, 3), Linear(3), some_rows(4), [member(range(4)), member(range(4))])
-    adam = Adam(settings, Linear(3).n_decayed, state.params)
-    rate, zero = torch.full((2, 1), 0.1, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    adam = Adam(settings, state, torch.full((2, 2, 1), 0.1, dtype=torch.float64))
+    zero = torch.zeros(2, dtype=torch.float64)
 
     def numbers(row):
-        tensors = (state.params, state.average, state.first, state.second, state.powers, state.n_updates)
-        return [tensor[row].detach().clone() for tensor in tensors]
+        tensors = (state.params, state.average, state.first, state.second, adam.taken)
+        return [tensor[row].clone() for tensor in tensors]
 
-    moved = adam.step(state, zero, normal(2, 3), rate, torch.tensor([True, True]))
+    moved = adam.step(state, 0, zero, normal(2, 3), torch.tensor([True, True]))
     assert moved.tolist() == [True, True]
     before = [numbers(0), numbers(1)]
     losses, gradient = zero.clone(), normal(2, 3, seed=1)
     losses[1], gradient[1, 0] = loss, entry
-    moved = adam.step(state, losses, gradient, rate, torch.tensor([True, active]))
+    moved = adam.step(state, 1, losses, gradient, torch.tensor([True, active]))
     assert moved.tolist() == [True, False]
     assert all(torch.equal(a, b) for a, b in zip(before[1], numbers(1), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(before[0], numbers(0), strict=True))
@@ -233,6 +243,10 @@ def test_an_epoch_deals_each_row_once(n, batch_size):
     assert sizes.max() - sizes.min() <= 1
     expected = torch.where(present, 1.0 / sizes.double().unsqueeze(1), 0.0)
     torch.testing.assert_close(share, expected, rtol=1e-15, atol=0)
+    # What pads a batch is one of its own rows, and no other can reach it.
+    assert all(
+        set(batch[~own]) <= set(batch[own]) for batch, own in zip(index.numpy(), present.numpy(), strict=True)
+    )
 
 
 def test_epochs_are_shuffled_by_the_members_own_stream():
@@ -265,7 +279,7 @@ def after_one_epoch(seed):
 
 def test_a_batch_weighs_rows_and_pads_with_nothing():
     rows = some_rows(40)
-    weighted = Rows(rows.x, rows.y, 0.5 + torch.arange(40).double() / 40)
+    weighted = Rows(torch.arange(40).double().view(40, 1), rows.y, 0.5 + torch.arange(40).double() / 40)
     members = [
         member(range(10), batch_size=4),
         member(range(10, 17), batch_size=7),
@@ -278,11 +292,27 @@ def test_a_batch_weighs_rows_and_pads_with_nothing():
             assert [bool(batch.active[i]) for batch in batches] == [step < own.n_steps for step in range(3)]
             seen = []
             for batch in batches:
-                used = batch.factor[i] > 0
-                expected = weighted.weight[batch.index[i, used]] / max(1, int(used.sum()))
-                torch.testing.assert_close(batch.factor[i, used], expected)
-                seen += batch.index[i, used].tolist()
+                index, used = batch.x[i, :, 0].long(), batch.weight[i] < 0
+                expected = -weighted.weight[index[used]] / max(1, int(used.sum()))
+                torch.testing.assert_close(batch.weight[i, used], expected)
+                assert torch.equal(batch.y[i], weighted.y[index])
+                assert not batch.weight[i, ~used].any()
+                assert set(index.tolist()) <= set(
+                    index[used].tolist() if batch.active[i] else own.train.tolist()
+                )
+                seen += index[used].tolist()
             assert sorted(seen) == own.train.tolist()
+
+
+@pytest.mark.parametrize("numbers", [1, 100, 1000])
+def test_batches_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch, numbers):
+    def batches():
+        return epoch_batches([member(range(40), batch_size=3), member(range(30), seed=1)], some_rows(40))
+
+    expected = list(batches())
+    monkeypatch.setattr(_data, "GATHERED_NUMBERS", numbers)
+    for found, whole in zip(batches(), expected, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(vars(found).values(), vars(whole).values(), strict=True))
 
 
 def test_validation_factors_are_weights_that_sum_to_one():
@@ -303,12 +333,11 @@ def test_the_loss_is_each_members_weighted_mean_and_its_gradient_its_own():
     members = [member(range(10), batch_size=4), member(range(10, 35), batch_size=7)]
     state = TrainingState(normal(2, 3), Linear(3), rows, members)
     for batch in epoch_batches(members, weighted):
-        loss, gradient = loss_and_gradient(state, weighted, batch, None)
+        loss, gradient = loss_and_gradient(state, batch, None)
         for i in range(2):
-            used = batch.index[i, batch.factor[i] > 0]
-            params = state.params[i].detach().clone().requires_grad_()
-            residual = weighted.y[used, 0] - weighted.x[used] @ params
-            own = (weighted.weight[used] * 0.5 * residual.square()).sum() / max(1, len(used))
+            x, y, weight = (part[i, batch.weight[i] < 0] for part in (batch.x, batch.y, -batch.weight))
+            params = state.params[i].clone().requires_grad_()
+            own = (weight * 0.5 * (y[:, 0] - x @ params).square()).sum()
             (own_gradient,) = torch.autograd.grad(own, params)
             torch.testing.assert_close(loss[i], own.detach(), rtol=1e-12, atol=1e-14)
             torch.testing.assert_close(gradient[i], own_gradient, rtol=1e-12, atol=1e-14)
@@ -383,12 +412,10 @@ def test_the_running_average_takes_a_hundredth_of_late_steps():
     state = TrainingState(torch.zeros(1, 3, dtype=torch.float64), Linear(3), some_rows(), [member(range(40))])
     state.n_updates += 10_000
     gradient, active = torch.ones(1, 3, dtype=torch.float64), torch.tensor([True])
-    rate = torch.full((1, 1), 0.1, dtype=torch.float64)
-    Adam([setting()], 3, state.params).step(
-        state, torch.zeros(1, dtype=torch.float64), gradient, rate, active
-    )
+    adam = Adam([setting()], state, torch.full((1, 1, 1), 0.1, dtype=torch.float64))
+    adam.step(state, 0, torch.zeros(1, dtype=torch.float64), gradient, active)
     assert state.params.abs().min() > 0.01
-    torch.testing.assert_close(state.average, 0.01 * state.params.detach())
+    torch.testing.assert_close(state.average, 0.01 * state.params)
 
 
 def test_a_member_whose_every_step_fails_does_not_disturb_the_others():
