@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from itertools import product
 from numbers import Integral
-from pickle import PicklingError
-from traceback import format_exception
 
 import joblib
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.model_selection._search import BaseSearchCV
@@ -28,165 +23,16 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params, validate_data
+from sklearn.utils.validation import _check_method_params
 
 from sklearn_mdn._checks import check_row_weights
-from sklearn_mdn._fitting import Plan, Trained, TrainingSet, network_bytes, stack_key, train_plans
-from sklearn_mdn._regressor import MDNRegressor, check_device
 from sklearn_mdn._stacking import HeldOut, rounding_error, stacked
+from sklearn_mdn._tasks import Task, network_of, prepare, stacks_of, train_stack
 from sklearn_mdn._unwrap import weight_argument
 
 # Attributes that only some settings of ``refit`` and ``scoring`` set.
 CHOICES = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
 CHOICES += ("stacking_weights_", "feature_names_in_")
-
-
-@dataclass
-class Task:
-    """One candidate on one split: its estimator, and what becomes of it."""
-
-    estimator: BaseEstimator
-    candidate: int
-    split: int
-    test: np.ndarray
-    plan: Plan | None = None
-    fit_time: float = 0.0
-    score_time: float = 0.0
-    error: Exception | None = None
-    traceback: str | None = None
-    test_scores: object = None
-    train_scores: object = None
-
-    @contextmanager
-    def attempt(self, timed: str, error_score) -> Iterator[None]:
-        """Add the time of the block to ``timed``, and keep an error of it unless it is to be raised."""
-        start = time.perf_counter()
-        try:
-            yield
-        except Exception as error:
-            if error_score == "raise":
-                raise
-            self.fail(error)
-        finally:
-            setattr(self, timed, getattr(self, timed) + time.perf_counter() - start)
-
-    def fail(self, error: Exception) -> None:
-        self.error, self.plan = error, None
-        self.traceback = "".join(format_exception(error))
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the steps before the network make of a split; candidates that differ behind them share it."""
-
-    steps: dict
-    X: object
-    data: TrainingSet
-
-
-class _Recorder(MDNRegressor):
-    """Stands in for the network while a pipeline fits its transformers, and keeps what arrives."""
-
-    @classmethod
-    def of(cls, network: MDNRegressor) -> _Recorder:
-        recorder = cls()
-        vars(recorder).update(vars(clone(network)))  # parameters and metadata requests
-        return recorder
-
-    # What is wrong about its arguments is said as the network's fit would.
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        self.arrived_ = {
-            "X": X,
-            "y": y,
-            "sample_weight": sample_weight,
-            "X_val": X_val,
-            "y_val": y_val,
-            "sample_weight_val": sample_weight_val,
-        }
-        return self
-
-    fit.__qualname__ = "MDNRegressor.fit"
-
-
-def _network_of(estimator) -> MDNRegressor | None:
-    """The network to be trained: the estimator, or the last step of the pipeline that it is."""
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    return last if isinstance(last, MDNRegressor) else None
-
-
-def _prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) -> None:
-    """Fit what comes before the network, unless another candidate has done it, and plan the network's fit."""
-    estimator, network = task.estimator, _network_of(task.estimator)
-    name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
-    before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
-    try:
-        key = (task.split, joblib.hash(before))
-    except (PicklingError, AttributeError, TypeError):  # what cannot be compared is fitted for itself
-        key = (task.split, task.candidate)
-    prepared = cache.get(key)
-    network._validate_params()
-    if prepared is None:
-        recorder, steps = _Recorder.of(network), {}
-        if name:
-            estimator.set_params(**{name: recorder}).fit(X, y, **fit_params)
-            estimator.set_params(**{name: network})
-            steps = dict(estimator.steps[:-1])
-        else:
-            recorder.fit(X, y, **fit_params)
-        arrived = recorder.arrived_
-        prepared = cache[key] = Prepared(steps, arrived["X"], network._validate(**arrived))
-    else:
-        network._check_settings(watched=prepared.data.n_watched > 0)
-        validate_data(network, prepared.X, skip_check_array=True)
-        if name:
-            estimator.set_params(**prepared.steps)
-    task.plan = network._build(prepared.data)
-
-
-def _train_stack(
-    plans: list[Plan], settings: tuple, context, caller
-) -> tuple[list[Trained] | Exception, float]:
-    """Train plans as one stack, telling callbacks; returns what came of it, or the error, and the seconds."""
-
-    def on_epoch(epoch, state) -> bool:
-        step = context.subcontext(task_name="epoch")
-        step.call_on_fit_task_begin(estimator=caller)
-        return step.call_on_fit_task_end(estimator=caller)
-
-    start = time.perf_counter()
-    device, dtype = settings
-    context.call_on_fit_task_begin(estimator=caller)
-    try:
-        result = train_plans(
-            plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
-        )
-    except Exception as error:
-        result = error
-    context.call_on_fit_task_end(estimator=caller)
-    return result, time.perf_counter() - start
-
-
-def _stacks(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[Task]]:
-    """Tasks that can train together, in stacks within ``max_stack_bytes``, and enough for ``n_jobs``."""
-    groups: dict[tuple, list[Task]] = {}
-    for task in tasks:
-        network = _network_of(task.estimator)
-        groups.setdefault((stack_key(task.plan), network.device, network.dtype), []).append(task)
-    stacks = []
-    for group in groups.values():
-        longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
-        stack, n_networks, largest = [], 0, 0
-        for task in group:
-            # In a stack all networks have as many components as the one with the most.
-            own, size = len(task.plan.train), network_bytes(task.plan, _network_of(task.estimator).dtype)
-            full = (n_networks + own) * max(largest, size) > max_stack_bytes
-            if stack and (full or len(stack) == longest):
-                stacks.append(stack)
-                stack, n_networks, largest = [], 0, 0
-            stack.append(task)
-            n_networks, largest = n_networks + own, max(largest, size)
-        stacks.append(stack)
-    return stacks
 
 
 class MDNSearchCV(BaseSearchCV):
@@ -410,7 +256,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _check_arguments(self) -> None:
         """Refuse an estimator without a network, and a ``refit`` that means nothing."""
-        if _network_of(self.estimator) is None:
+        if network_of(self.estimator) is None:
             steps = [self.estimator]
             while isinstance(steps[-1], Pipeline):
                 steps.append(steps[-1].steps[-1][1])
@@ -450,7 +296,7 @@ class MDNSearchCV(BaseSearchCV):
         for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
             task = Task(clone(base).set_params(**clone(parameters, safe=False)), i, j, test)
             tasks.append(task)
-            if self.refit == "stacking" and _network_of(task.estimator) is None:
+            if self.refit == "stacking" and network_of(task.estimator) is None:
                 raise TypeError(
                     'refit="stacking" needs candidates that are, or end in, an MDNRegressor, '
                     f"got {parameters}."
@@ -458,10 +304,10 @@ class MDNSearchCV(BaseSearchCV):
             with task.attempt("fit_time", self.error_score):
                 X_train, y_train = _safe_split(task.estimator, X, y, train)
                 own_params = _check_method_params(X, params=fit_params, indices=train)
-                if _network_of(task.estimator) is None:
+                if network_of(task.estimator) is None:
                     task.estimator.fit(X_train, y_train, **own_params)
                 else:
-                    _prepare(task, parameters, X_train, y_train, own_params, cache)
+                    prepare(task, parameters, X_train, y_train, own_params, cache)
         if not tasks:
             raise ValueError("No fits were performed: there are no candidates, or no splits.")
         return tasks
@@ -470,7 +316,7 @@ class MDNSearchCV(BaseSearchCV):
         """Train all plans, stack by stack, and store what comes of them."""
         planned = [task for task in tasks if task.plan is not None]
         n_jobs = joblib.effective_n_jobs(self.n_jobs)
-        stacks = _stacks(planned, self.max_stack_bytes, n_jobs)
+        stacks = stacks_of(planned, self.max_stack_bytes, n_jobs)
         search = context.subcontext(task_name="search", max_subtasks=len(stacks), sequential_subtasks=False)
         search.call_on_fit_task_begin(estimator=self)
         # Made ahead, since a context cannot grow while a worker's copy of it is being pickled.
@@ -483,9 +329,9 @@ class MDNSearchCV(BaseSearchCV):
             for number, stack in enumerate(stacks)
         ]
         outcomes = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
-            delayed(_train_stack)(
+            delayed(train_stack)(
                 [task.plan for task in stack],
-                (_network_of(stack[0].estimator).device, _network_of(stack[0].estimator).dtype),
+                (network_of(stack[0].estimator).device, network_of(stack[0].estimator).dtype),
                 stack_context,
                 self,
             )
@@ -500,7 +346,7 @@ class MDNSearchCV(BaseSearchCV):
                 with task.attempt("fit_time", self.error_score):
                     if isinstance(result, Exception):
                         raise result
-                    _network_of(task.estimator)._store(task.plan, result[place])
+                    network_of(task.estimator)._store(task.plan, result[place])
                     task.plan = None
         search.call_on_fit_task_end(estimator=self)
 
@@ -590,7 +436,7 @@ class MDNSearchCV(BaseSearchCV):
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)
                 y_test = np.array(y_test, dtype=np.float64)  # torch wants it writable
-                network, rows = _network_of(task.estimator), np.arange(len(y))[task.test]
+                network, rows = network_of(task.estimator), np.arange(len(y))[task.test]
                 held_out.append(
                     HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test, noise)
                 )

@@ -21,7 +21,16 @@ LAYERS = {
         *["_checks", "_distribution", "_unwrap", "_jacobian", "_transformed"],
         *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
     ],
-    "estimators": ["_density", "_fitting", "_progress", "_regressor", "_pool", "_stacking", "_search"],
+    "estimators": [
+        "_density",
+        "_fitting",
+        "_progress",
+        "_regressor",
+        "_pool",
+        "_stacking",
+        "_tasks",
+        "_search",
+    ],
     "on top": [
         *["_drawing", "_profile", "_displays_density", "_displays_curves", "_displays_joint"],
         *["_displays_calibration", "_displays_training", "plotting"],

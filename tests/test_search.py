@@ -30,7 +30,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution, _search
+from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution, _search, _tasks
 from sklearn_mdn._fitting import CALIBRATIONS, network_bytes
 from sklearn_mdn._stacking import rounding_error, stacking_weights
 from sklearn_mdn.metrics import log_likelihood_scorer
@@ -159,8 +159,8 @@ def test_no_stack_exceeds_its_bound(data, monkeypatch):
         sizes.append((len(plans), sum(len(plan.train) for plan in plans) * largest))
         return train_plans(plans, **options)
 
-    train_plans = _search.train_plans
-    monkeypatch.setattr(_search, "train_plans", record)
+    train_plans = _tasks.train_plans
+    monkeypatch.setattr(_tasks, "train_plans", record)
     grid = [{"n_components": [1], "alpha": [0.0, 0.1, 0.2]}, {"n_components": [60], "n_estimators": [2]}]
     bound = 10 * network_bytes(small()._build(small()._validate(*data)), "float64")
     MDNSearchCV(small(), grid, cv=3, refit=False, max_stack_bytes=bound).fit(*data)
@@ -622,8 +622,8 @@ def test_the_time_of_a_stack_is_shared_out_by_networks(data, monkeypatch):
     def in_400_seconds(plans, settings, context, caller):
         return train_stack(plans, settings, context, caller)[0], 400.0
 
-    train_stack = _search._train_stack
-    monkeypatch.setattr(_search, "_train_stack", in_400_seconds)
+    train_stack = _search.train_stack
+    monkeypatch.setattr(_search, "train_stack", in_400_seconds)
     grid = [{"n_estimators": [1, 3]}]
     search = MDNSearchCV(small(), grid, cv=[next(KFold(2).split(data[0]))], refit=False).fit(*data)
     np.testing.assert_allclose(search.cv_results_["mean_fit_time"], [100.0, 300.0], rtol=0.05)
