@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import final
 
 import torch
@@ -43,24 +42,22 @@ class Member:
     def rows_per_step(self) -> int:
         return -(-len(self.train) // self.n_steps)
 
-    @cached_property
-    def deal(self) -> tuple[Tensor, Tensor]:
-        """Which of an epoch's rows each place gets, and its share of the batch, (steps, rows).
+    def epoch(self) -> tuple[Tensor, Tensor]:
+        """Indices of the rows of an epoch's batches, in a new order, and each one's share, (steps, rows).
 
-        A place beyond the last row is padding: it repeats the first row of its batch, with the share 0.
-        What is infinite there is so in the batch itself.
+        A place that no row is left for repeats the first row of its batch, with the share 0: what is infinite
+        there is so in the batch itself.
         """
         n_steps, n_rows = self.n_steps, self.rows_per_step
-        # One row to every batch in turn, so that their lengths differ by one at most.
-        number = torch.arange(n_rows * n_steps, device="cpu").view(n_rows, n_steps).T
-        present = number < len(self.train)
-        return torch.where(present, number, number[:, :1]), present / present.double().sum(1, keepdim=True)
-
-    def epoch(self) -> tuple[Tensor, Tensor]:
-        """Indices and shares of the places of an epoch's batches, in a new order, (steps, rows)."""
-        order = torch.randperm(len(self.train), generator=self.generator, device="cpu")
-        dealt, share = self.deal
-        return self.train[order[dealt]], share
+        n_short = n_steps * n_rows - len(self.train)
+        order = self.train[torch.randperm(len(self.train), generator=self.generator, device="cpu")]
+        # One row to every batch in turn, so that only the last batches can be a row shorter.
+        places = torch.cat([order, order[n_steps - n_short : n_steps]])
+        share = torch.full((n_steps, n_rows), 1.0 / n_rows, dtype=torch.float64, device="cpu")
+        if n_short:
+            share[-n_short:] = 1.0 / (n_rows - 1)
+            share[-n_short:, -1] = 0.0
+        return places.view(n_rows, n_steps).T, share
 
 
 @final

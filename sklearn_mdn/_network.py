@@ -51,6 +51,14 @@ Trace = list[tuple[Tensor, ...]]
 MASKED_LOGIT = -1e30
 
 
+def write_product(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """Put the products of S matrices where ``out`` (S, ...) is."""
+    if out.is_contiguous():
+        torch.bmm(left, right, out=out)
+    else:  # torch would multiply one pair of matrices after the other
+        out.copy_(torch.bmm(left, right))
+
+
 @final
 @dataclass(frozen=True)
 class PeriodicEmbedding:
@@ -94,7 +102,7 @@ class PeriodicEmbedding:
         """Write the gradient by each parameter into ``by``, given that by the embedded features."""
         turns, waves, linear = trace.pop()
         by_linear = ACTIVATIONS["relu"].backward(by_embedded.reshape(linear.shape), linear)
-        torch.bmm(waves.mT, by_linear, out=by["embedding_coefs"])
+        write_product(waves.mT, by_linear, by["embedding_coefs"])
         torch.sum(by_linear, dim=1, out=by["embedding_intercepts"])
         by_waves = torch.bmm(by_linear, weights["embedding_coefs"].mT)
         # Sine and cosine are each other's derivatives: neither is evaluated again.
@@ -306,7 +314,7 @@ class StackedMLP:
                 if keep is not None:
                     gradient = gradient * keep[i]
                 gradient = activation(gradient, linear)
-            torch.bmm(inputs.mT, gradient, out=by[f"coefs_{i}"])
+            write_product(inputs.mT, gradient, by[f"coefs_{i}"])
             torch.sum(gradient, dim=1, out=by[f"intercepts_{i}"])
             if i > 0:
                 gradient = torch.bmm(gradient, weights[f"coefs_{i}"].mT)
