@@ -45,7 +45,7 @@ from sklearn_mdn.metrics import (
 
 # Where a target takes a few values only, a point mass has an infinite density. There the log-likelihood is
 # that of the prediction convolved with N(0, floor^2), for every method; other scores are of the prediction
-# as it is. Units of the target.
+# as it is. Units of the target. A file may declare one of its own, as ``scale_floor``.
 SCALE_FLOOR = {"wine-quality-red": 0.1}
 
 CONFIDENCE = 0.9
@@ -77,6 +77,7 @@ class DataSet:
     X: np.ndarray
     y: np.ndarray
     test_index: np.ndarray
+    scale_floor: float
 
     @classmethod
     def read(cls, path: Path) -> DataSet:
@@ -84,7 +85,8 @@ class DataSet:
             missing = {"X", "y", "test_index"} - set(arrays.files)
             if missing:
                 raise BenchmarkError(f"{path} has no array {', '.join(sorted(missing))}.\n{WHERE_FROM}")
-            return cls(path.stem, arrays["X"], arrays["y"], arrays["test_index"])
+            floor = arrays.get("scale_floor", SCALE_FLOOR.get(path.stem, 0.0))
+            return cls(path.stem, arrays["X"], arrays["y"], arrays["test_index"], float(floor))
 
     def split(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """X_train, y_train, X_test, y_test."""
@@ -255,7 +257,7 @@ def run_one(worker: Worker, method: str, dataset: DataSet, split: int, threads: 
         "split": split,
         "n_train": len(X_train),
         "seconds": round(seconds, 4),
-        **score(prediction, y_train, y_test, SCALE_FLOOR.get(dataset.name, 0.0)),
+        **score(prediction, y_train, y_test, dataset.scale_floor),
         "threads": threads,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "versions": versions,
@@ -309,9 +311,9 @@ def best_of(scores: dict[str, list[float]], name: str) -> str:
 
 
 def shape_of(dataset: DataSet) -> str:
-    floor = SCALE_FLOOR.get(dataset.name)
+    floor = dataset.scale_floor
     targets = "" if dataset.y.ndim == 1 else f", {dataset.y.shape[1]} targets"
-    declared = f"; log-likelihood of predictions convolved with N(0, {floor}²)" if floor else ""
+    declared = f"; log-likelihood of predictions convolved with N(0, {floor:.3g}²)" if floor else ""
     return f"{dataset.X.shape[0]:,} rows, {dataset.X.shape[1]} features{targets}{declared}"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from _methods import STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID
 from _peers import as_script, heading, machine, table
 from ablation import diabetes, inner_rows, judged_runs, rows_of
-from density import SCALE_FLOOR, DataSet, blurred, read_data
+from density import DataSet, blurred, read_data
 from sklearn.model_selection import KFold, ParameterGrid
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
@@ -59,7 +59,7 @@ def judge(dataset: DataSet, split: int, options) -> dict[str, tuple[float, float
         density = model.predict_distribution(X_judged)
         lower, upper = density.interval(0.9)
         return (
-            log_likelihood(y_judged, blurred(density, SCALE_FLOOR.get(dataset.name, 0.0))),
+            log_likelihood(y_judged, blurred(density, dataset.scale_floor)),
             float(np.mean((lower <= y_judged) & (y_judged <= upper))),
             seconds,
         )
