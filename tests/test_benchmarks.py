@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from scipy.stats import multivariate_normal, norm
 from sklearn.model_selection import KFold
@@ -20,6 +21,7 @@ import _methods  # noqa: E402
 import _peers  # noqa: E402
 import ablation  # noqa: E402
 import density  # noqa: E402
+import more_data  # noqa: E402
 import stacking  # noqa: E402
 import training  # noqa: E402
 
@@ -384,3 +386,41 @@ def test_a_part_can_be_chosen(capsys):
     with pytest.raises(SystemExit):
         training.main(["nothing"])
     assert "PART must be of steps" in capsys.readouterr().err
+
+
+def test_more_data_are_numbers_without_what_gives_the_target_away():
+    frame = pandas.DataFrame(
+        {
+            "rownames": range(5),
+            "size": [1.5, 2.0, np.nan, 4.0, 5.0],
+            "new": [True, False, True, False, True],
+            "colour": ["red", "blue", "red", "green", "red"],
+            "sold": ["yes", "no", "yes", "yes", "no"],
+            "same": ["a"] * 5,
+            "name": ["a", "b", "c", "d", "e"],
+            "price": [10, 20, 30, 0, 50],
+            "tax": [1, 2, 3, 0, 5],
+        }
+    )
+    source = more_data.Source("package", "item", "price", log=True, without=("tax", "name"))
+    X, y = more_data.arrays_of(frame, source)
+    # size, new, red, blue, green (in the order of their numbers), sold; one row lacks a size, one a logarithm
+    np.testing.assert_allclose(y, np.log([10, 20, 50]))
+    assert X[:, :3].tolist() == [[1.5, 1, 1], [2.0, 0, 0], [5.0, 1, 1]]
+    assert sorted(X[:, 3:5].sum(0).tolist()) == [0, 1]
+    assert X[:, 5].tolist() in ([1, 0, 0], [0, 1, 1])
+    assert X.shape == (3, 6)
+
+
+def test_more_data_are_read_with_the_floor_they_declare(tmp_path):
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(60, 2)), 5.0 * generator.normal(size=60)
+    arrays = more_data.with_splits(X, y, n_rows=50, n_splits=3)
+    np.savez(tmp_path / "item.npz", **arrays)
+    dataset = density.DataSet.read(tmp_path / "item.npz")
+    assert dataset.X.shape == (50, 2)
+    assert [len(set(rows.tolist())) for rows in dataset.test_index] == [5, 5, 5]
+    assert {*map(tuple, np.column_stack([dataset.X, dataset.y]))} <= {*map(tuple, np.column_stack([X, y]))}
+    assert dataset.scale_floor == pytest.approx(0.01 * dataset.y.std())
+    (record,) = run_density(tmp_path, "--methods", "mdn", "--splits", "1")
+    assert record["scale_floor"] == dataset.scale_floor
