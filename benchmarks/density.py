@@ -295,9 +295,10 @@ def summary(records: Records, data: list[DataSet], published: list[dict], name: 
         }
         peers = {method: values for method, values in runs.items() if method not in ours}
         theirs = published_scores(published, dataset.name, name)
-        others = best_of(peers, name), best_of({k: [*v.values()] for k, v in theirs.items()}, name)
+        others = [best_of(peers, name), best_of({k: [*v.values()] for k, v in theirs.items()}, name)]
         rows.append([dataset.name, *(mean_and_error(runs[method]) for method in ours), *others])
-    return table(["data", *ours, "best of the other libraries", "best of the published methods"], rows)
+    header = ["data", *ours, "best of the other libraries", "best of the published methods"]
+    return table(header, rows) if published else table(header[:-1], [row[:-1] for row in rows])
 
 
 def best_of(scores: dict[str, list[float]], name: str) -> str:

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-# Numbers of a member's batches that are copied out of the rows at once: a copy for each step takes longer.
+# Numbers that batches are copied out of the rows by: a copy for each step takes longer.
 GATHERED_NUMBERS = 1 << 18
 
 
@@ -91,12 +91,12 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     device, dtype = rows.weight.device, rows.weight.dtype
     index, active = index.to(device), active.to(device)
     weight = share.neg_().to(device=device, dtype=dtype) * rows.weight[index]
-    numbers_a_step = max(1, index[0].numel() * (rows.x.shape[1] + rows.y.shape[1]))
+    numbers_a_step = index[0].numel() * (rows.x.shape[1] + rows.y.shape[1])
     steps_at_once = max(1, GATHERED_NUMBERS // numbers_a_step)
-    for part in torch.arange(n_steps, device="cpu").split(steps_at_once):
-        x, y = rows.x[index[part]], rows.y[index[part]]
-        for i, step in enumerate(part.tolist()):
-            yield Batch(x[i], y[i], weight[step], active[step])
+    for start in range(0, n_steps, steps_at_once):
+        part = slice(start, start + steps_at_once)
+        places = index[part]
+        yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part])
 
 
 def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
