@@ -325,8 +325,8 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Each member's weighted mean negative log-likelihood on its batch (S,), and its gradient (S, P).
 
-    What pads a batch repeats rows of its own, so that 0 times infinity can only come up where a loss is infinite
-    anyway.
+    What pads a batch repeats rows of its own, so that 0 times infinity can only come up where a loss is
+    infinite anyway.
     """
     log_likelihood, gradient = state.derivative(batch.x, batch.y, batch.weight, keep)
     return (batch.weight * log_likelihood).sum(1), gradient
