@@ -77,7 +77,7 @@ class DataSet:
     X: np.ndarray
     y: np.ndarray
     test_index: np.ndarray
-    scale_floor: float
+    scale_floor: float = 0.0
 
     @classmethod
     def read(cls, path: Path) -> DataSet:
