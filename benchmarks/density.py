@@ -279,7 +279,7 @@ def report(records: Records, data: list[DataSet], published: list[dict], compare
             parts += [heading(f"{dataset.name}: {shape_of(dataset)}"), scores_table(records, dataset.name)]
             parts += [heading(f"{dataset.name}: PIT values by tenths (0.100 each if calibrated)")]
             parts += [pit_table(records, dataset.name)]
-            parts += differences(records, dataset.name, published, compared)
+            parts += differences(records, dataset, published, compared)
     return "\n".join([*parts, "", provenance(records, data, published)])
 
 
@@ -294,7 +294,7 @@ def summary(records: Records, data: list[DataSet], published: list[dict], name: 
             for method in present
         }
         peers = {method: values for method, values in runs.items() if method not in ours}
-        theirs = published_scores(published, dataset.name, name)
+        theirs = published_scores(published, dataset, name)
         others = [best_of(peers, name), best_of({k: [*v.values()] for k, v in theirs.items()}, name)]
         rows.append([dataset.name, *(mean_and_error(runs[method]) for method in ours), *others])
     header = ["data", *ours, "best of the other libraries", "best of the published methods"]
@@ -360,9 +360,11 @@ def pit_table(records: Records, data: str) -> str:
     return table(["method", *(f"to {0.1 * (i + 1):.1f}" for i in range(10))], rows)
 
 
-def differences(records: Records, data: str, published: list[dict], compared: Sequence[str]) -> list[str]:
+def differences(
+    records: Records, dataset: DataSet, published: list[dict], compared: Sequence[str]
+) -> list[str]:
     """Ours minus each other method, split by split: mean and standard error over the splits both have."""
-    parts = []
+    parts, data = [], dataset.name
     runs = {method: records.of(data, method) for method in records.methods(data)}
     ours = [method for method in runs if METHODS[method].make]
     for name in compared:
@@ -370,7 +372,7 @@ def differences(records: Records, data: str, published: list[dict], compared: Se
             f"{method}, here": {split: run[name] for split, run in found.items()}
             for method, found in runs.items()
         }
-        theirs = published_scores(published, data, name)
+        theirs = published_scores(published, dataset, name)
         others |= {f"{method}, published": scores for method, scores in theirs.items()}
         rows = []
         for other, theirs in others.items():
@@ -383,14 +385,14 @@ def differences(records: Records, data: str, published: list[dict], compared: Se
     return parts
 
 
-def published_scores(published: list[dict], data: str, name: str) -> dict[str, dict[int, float]]:
+def published_scores(published: list[dict], dataset: DataSet, name: str) -> dict[str, dict[int, float]]:
     """Published scores by method and split."""
     # Published log-likelihoods have no scale floor, so with one there is nothing to compare them with.
-    if name == "log_likelihood" and data in SCALE_FLOOR:
+    if name == "log_likelihood" and dataset.scale_floor:
         return {}
     column, found = COMPARED[name][0], {}
     for row in published:
-        if row["dataset"] == data and row[column]:
+        if row["dataset"] == dataset.name and row[column]:
             found.setdefault(row["method"], {})[int(row["split"])] = float(row[column])
     return found
 

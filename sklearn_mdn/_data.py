@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-# Numbers that batches are copied out of the rows by: a copy for each step takes longer.
+# About so many numbers are copied out of the rows at once: a copy for each step takes longer.
 GATHERED_NUMBERS = 1 << 18
 
 

@@ -77,7 +77,7 @@ class Mixture:
         return self._log_prob_of_whitened(self.scale.whiten(y.unsqueeze(-2) - self.means))
 
     def _log_prob_of_whitened(self, z: Tensor) -> Tensor:
-        return _normal.joint_log_pdf(z) - self.scale.log_det()
+        return _normal.log_pdf(z).sum(-1) - self.scale.log_det()
 
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (..., D)."""

@@ -16,11 +16,6 @@ def log_pdf(z: Tensor) -> Tensor:
     return -0.5 * z.square() - HALF_LOG_2PI
 
 
-def joint_log_pdf(z: Tensor) -> Tensor:
-    """log phi summed over the last axis: the log density of independent standard normals."""
-    return z.square().sum(-1).mul_(-0.5).sub_(z.shape[-1] * HALF_LOG_2PI)
-
-
 def pdf(z: Tensor) -> Tensor:
     """phi(z)."""
     return log_pdf(z).exp_()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -424,3 +425,12 @@ def test_more_data_are_read_with_the_floor_they_declare(tmp_path):
     assert dataset.scale_floor == pytest.approx(0.01 * dataset.y.std())
     (record,) = run_density(tmp_path, "--methods", "mdn", "--splits", "1")
     assert record["scale_floor"] == dataset.scale_floor
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.5])
+def test_published_log_likelihoods_are_compared_where_there_is_no_floor(folder, floor):
+    dataset, published = density.DataSet.read(folder / "one.npz"), density.read_published(folder)
+    dataset = replace(dataset, scale_floor=floor)
+    expected = {} if floor else {"theirs": {0: -2.5, 1: -2.0}}
+    assert density.published_scores(published, dataset, "log_likelihood") == expected
+    assert density.published_scores(published, dataset, "rmse") == {"theirs": {0: 1.0, 1: 1.0}}

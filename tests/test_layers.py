@@ -22,14 +22,8 @@ LAYERS = {
         *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
     ],
     "estimators": [
-        "_density",
-        "_fitting",
-        "_progress",
-        "_regressor",
-        "_pool",
-        "_stacking",
-        "_tasks",
-        "_search",
+        *["_density", "_fitting", "_progress", "_regressor"],
+        *["_pool", "_stacking", "_tasks", "_search"],
     ],
     "on top": [
         *["_drawing", "_profile", "_displays_density", "_displays_curves", "_displays_joint"],
