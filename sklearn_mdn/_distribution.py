@@ -8,7 +8,6 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from sklearn_mdn._checks import (
@@ -25,6 +24,7 @@ from sklearn_mdn._checks import (
 from sklearn_mdn._entropy import estimated_entropy, univariate_entropy
 from sklearn_mdn._mixture import EnergyDraws, Mixture, concatenate_rows
 from sklearn_mdn._modes import highest_first, multivariate_modes, univariate_modes
+from sklearn_mdn._noise import balanced_noise, child_generators
 from sklearn_mdn._regions import drawn_threshold, highest_density_region
 from sklearn_mdn._scale import DiagonalScale
 from sklearn_mdn._univariate import Univariate
@@ -1329,37 +1329,3 @@ def stack_padded(parts: Sequence[Tensor], *trailing: int) -> np.ndarray:
         stacked[start : start + len(part), : part.shape[1]] = part.numpy()
         start += len(part)
     return stacked
-
-
-def child_generators(random_state, count: int) -> list[np.random.Generator]:
-    """Independent generators that follow from a seed, or from one advance of a generator given."""
-    if isinstance(random_state, np.random.RandomState):
-        seeds = random_state.randint(0, 2**32, size=(count, 4), dtype=np.uint32)
-    else:
-        try:
-            generator = np.random.default_rng(random_state)
-        except (TypeError, ValueError):
-            raise ValueError(
-                "random_state must be a non-negative integer, a RandomState, a Generator or None, "
-                f"got {random_state!r}."
-            ) from None
-        seeds = generator.integers(0, 2**32, size=(count, 4), dtype=np.uint32)
-    return [np.random.default_rng(seed) for seed in seeds]
-
-
-def balanced_noise(
-    n_samples: int, n_targets: int, random_state, copies: int = 1
-) -> list[tuple[Tensor, Tensor]]:
-    """Pairs of uniform (M,) and normal (M, D) numbers from one scrambled Sobol sequence.
-
-    Owen, A. B. (1998). Scrambling Sobol' and Niederreiter-Xing points. Journal of Complexity, 14.
-    """
-    (rng,) = child_generators(random_state, 1)
-    sequence = stats.qmc.Sobol((n_targets + 1) * copies, scramble=True, rng=rng)
-    points = sequence.random_base2(max(1, int(np.ceil(np.log2(n_samples)))))[:n_samples]
-    points = np.clip(points, 2.0**-31, 1.0 - 2.0**-31)  # the points are multiples of 2^-30
-    noise = []
-    for copy in np.split(points, copies, axis=1):
-        uniform, normal = torch.from_numpy(copy[:, 0].copy()), torch.from_numpy(stats.norm.ppf(copy[:, 1:]))
-        noise.append((uniform, normal))
-    return noise

@@ -18,7 +18,7 @@ LAYERS = {
     "model": ["_network"],
     "learning": ["_data", "_threads", "_training"],
     "boundary": [
-        *["_checks", "_distribution", "_unwrap", "_jacobian", "_transformed"],
+        *["_checks", "_noise", "_distribution", "_unwrap", "_jacobian", "_transformed"],
         *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
     ],
     "estimators": [
