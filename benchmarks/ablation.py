@@ -20,7 +20,9 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_diabetes
 from threadpoolctl import threadpool_limits
 
-from sklearn_mdn import MDNRegressor, _fitting, _regressor, _training
+from sklearn_mdn import MDNRegressor
+from sklearn_mdn._estimators import likelihood, regressor
+from sklearn_mdn._training import loop
 
 
 def own_factors(plan, trained, device) -> np.ndarray:
@@ -37,10 +39,10 @@ def own_folds(folds, n_members: int) -> list[np.ndarray]:
 CHANGES = {
     "defaults": {},
     "numerical_embedding=None": {"numerical_embedding": None},
-    "no average of the weights": {"constants": {(_training, "AVERAGING"): 0.0}},
-    "no factor on the deviations": {"constants": {(_fitting, "CALIBRATIONS"): (1.0,)}},
-    "every member's own factor": {"constants": {(_regressor, "ensemble_calibration"): own_factors}},
-    "every member another fold": {"constants": {(_regressor, "members_folds"): own_folds}},
+    "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
+    "no factor on the deviations": {"constants": {(likelihood, "CALIBRATIONS"): (1.0,)}},
+    "every member's own factor": {"constants": {(regressor, "ensemble_calibration"): own_factors}},
+    "every member another fold": {"constants": {(regressor, "members_folds"): own_folds}},
     "activation='relu'": {"activation": "relu"},
     "n_components=1": {"n_components": 1},
     "n_components=3": {"n_components": 3},
@@ -94,13 +96,13 @@ def judge(change: str, dataset: DataSet, split: int, options) -> tuple[float, fl
     fit, judged = inner_rows(dataset, split, options.rows)
     model = MDNRegressor(n_estimators=options.members, random_state=split, **parameters)
     with constants(changed.get("constants", {})):
-        choose, own = _regressor.ensemble_calibration, {}
+        choose, own = regressor.ensemble_calibration, {}
 
         def choose_and_record(plan, trained, device) -> np.ndarray:
             own["factors"] = own_factors(plan, trained, device)
             return choose(plan, trained, device)
 
-        with constants({(_regressor, "ensemble_calibration"): choose_and_record}):
+        with constants({(regressor, "ensemble_calibration"): choose_and_record}):
             start = time.perf_counter()
             model.fit(dataset.X[fit], dataset.y[fit])
             seconds = time.perf_counter() - start

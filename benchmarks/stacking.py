@@ -21,7 +21,7 @@ from density import DataSet, blurred, read_data
 from sklearn.model_selection import KFold, ParameterGrid
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
-from sklearn_mdn._stacking import stacked
+from sklearn_mdn._search.stacking import stacked
 from sklearn_mdn.metrics import log_likelihood
 
 BASELINE = "ten networks"

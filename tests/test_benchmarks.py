@@ -268,16 +268,16 @@ def test_scaling_for_a_method_that_does_not_is_undone(several):
 
 def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypatch, capsys):
     quick = {"max_iter": 10}
-    average = {(ablation._training, "AVERAGING"): 0.0}
+    average = {(ablation.loop, "AVERAGING"): 0.0}
     changes = {"defaults": quick, "no change": quick, "a constant": quick | {"constants": average}}
     monkeypatch.setattr(ablation, "CHANGES", changes)
     dataset = density.DataSet.read(folder / "one.npz")
     fit, judged = ablation.inner_rows(dataset, 1, limit=3000)
     assert set(fit) | set(judged) == set(range(40)) - set(dataset.test_index[1])
     assert not set(fit) & set(judged)
-    before = ablation._training.AVERAGING
+    before = ablation.loop.AVERAGING
     assert ablation.main([str(folder), "--data", "one", "--splits", "2", "--members", "1"]) == 0
-    assert before == ablation._training.AVERAGING
+    assert before == ablation.loop.AVERAGING
     singles = capsys.readouterr().out.split("**")[2]
     rows = table_rows(singles)
     assert float(rows["defaults"][0]) < 0

@@ -1,9 +1,10 @@
-"""The architecture as a test: layers that import only downwards, and files and functions of bounded size."""
+"""The architecture as a test: folders that import only downwards, and files and functions of bounded size."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,72 +13,96 @@ PACKAGE = "sklearn_mdn"
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 600, 60
 
-# From the bottom up. A module imports from the layers below its own and from modules left of it in its own.
-LAYERS = {
-    "numerics": ["_normal", "_roots", "_scale", "_univariate", "_mixture", "_modes", "_regions", "_entropy"],
-    "model": ["_network"],
-    "learning": ["_data", "_threads", "_training"],
-    "boundary": [
-        *["_checks", "_noise", "_distribution", "_unwrap", "_jacobian", "_transformed"],
-        *["_forecast", "_scores", "_report", "_scorers", "_cross_val", "metrics"],
-    ],
-    "estimators": [
-        *["_density", "_fitting", "_progress", "_regressor"],
-        *["_pool", "_stacking", "_tasks", "_search"],
-    ],
-    "on top": [
-        *["_drawing", "_profile", "_displays_density", "_displays_curves", "_displays_joint"],
-        *["_displays_calibration", "_displays_training", "plotting"],
-        *["_picture", "_table", "__main__"],
-    ],
+# The house from the ground up: what a folder may import of the folders below (None: all), and which projects.
+HOUSE = {
+    "_torch": (set(), {"torch"}),
+    "_mixtures": (set(), {"torch"}),
+    "_networks": ({"_mixtures"}, {"torch"}),
+    "_training": ({"_torch"}, {"torch", "numpy"}),
+    "_distributions": ({"_torch", "_mixtures"}, {"torch", "numpy", "scipy", "sklearn"}),
+    "metrics": ({"_distributions"}, {"numpy", "scipy", "sklearn"}),
+    "_estimators": (None, {"torch", "numpy", "scipy", "sklearn"}),
+    "_search": (None, {"torch", "numpy", "scipy", "sklearn", "joblib"}),
+    "plotting": (None, {"numpy", "scipy", "sklearn", "narwhals", "matplotlib"}),
+    "_tour": (None, {"numpy", "sklearn", "joblib", "matplotlib"}),
+    "__main__": (None, set()),
 }
-# What each layer may know of other projects. The interface __init__ only gathers names.
-THIRD_PARTY = {
-    "numerics": {"torch"},
-    "model": {"torch"},
-    "learning": {"torch", "numpy"},
-    "boundary": {"torch", "numpy", "scipy", "sklearn"},
-    "estimators": {"torch", "numpy", "scipy", "sklearn", "joblib"},
-    "on top": {"numpy", "scipy", "sklearn", "joblib", "narwhals", "matplotlib"},
-}
-# Learning sees a module and a loss only.
-UNSEEN = {"learning": set(LAYERS["numerics"]) | set(LAYERS["model"])}
-
-ORDER = [module for modules in LAYERS.values() for module in modules]
-LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
+# The packages whose __init__ is a public module, which gathers names for users and for nobody inside.
+PUBLIC = ("", "metrics", "plotting")
 
 
-def imported_names(source: str) -> list[str]:
+def module_name(path: Path) -> str:
+    """Dotted name inside the package: "_mixtures.scale", "metrics.__init__", "__main__"."""
+    return ".".join(path.relative_to(ROOT / PACKAGE).with_suffix("").parts)
+
+
+def package_files() -> list[Path]:
+    return sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+MODULES = {module_name(path) for path in package_files()}
+
+
+def imported_names(module: str, source: str) -> list[str]:
     """Dotted names of everything that ``source`` imports, at any depth of the code."""
-    names = []
+    names, here = [], [PACKAGE, *module.split(".")]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = PACKAGE if node.level else node.module
-            base = f"{PACKAGE}.{node.module}" if node.level and node.module else base
+            base = (
+                ".".join([*here[: -node.level], *filter(None, [node.module])]) if node.level else node.module
+            )
             names += [f"{base}.{alias.name}" for alias in node.names]
     return names
 
 
+def own_imports(module: str, source: str) -> list[tuple[str, str | None]]:
+    """What ``source`` imports of this package, and the module that holds it: None for an __init__."""
+    found = []
+    for name in imported_names(module, source):
+        top, *rest = name.split(".")
+        if top == PACKAGE:
+            holders = [".".join(rest[:size]) for size in (1, 2)]
+            found.append((name, next((holder for holder in holders if holder in MODULES), None)))
+    return found
+
+
 def violations(module: str, source: str) -> list[str]:
     """What ``source``, standing as ``module``, imports against the table above."""
-    if module == "__init__":
-        return []
-    if module not in LAYER_OF:
-        return [f"{module} is in no layer"]
-    layer, found = LAYER_OF[module], []
-    allowed = set(ORDER[: ORDER.index(module)]) - UNSEEN.get(layer, set())
-    for name in imported_names(source):
-        top, *rest = name.split(".")
-        if top != PACKAGE:
-            if top not in THIRD_PARTY[layer] and top not in sys.stdlib_module_names:
-                found.append(f"{module} ({layer}) imports {top}")
-        elif not rest or rest[0] not in LAYER_OF:
-            found.append(f"{module} imports the package's __init__: {name}")
-        elif rest[0] not in allowed:
-            found.append(f"{module} imports {rest[0]}, which is not below it")
+    folder, _, file = module.rpartition(".")
+    if file == "__init__":
+        return [] if folder in PUBLIC or not source else [f"{folder}/__init__.py is not empty"]
+    room = folder or file
+    if room not in HOUSE:
+        return [f"{module} is in no folder of the house"]
+    floors = list(HOUSE)
+    below, projects = HOUSE[room]
+    allowed = {room} | set(floors[: floors.index(room)] if below is None else below)
+    found = [
+        f"{module} imports {name}"
+        for name in imported_names(module, source)
+        if name.split(".")[0] not in {PACKAGE, *projects, *sys.stdlib_module_names}
+    ]
+    for name, holder in own_imports(module, source):
+        if holder is None:
+            found.append(f"{module} imports a package's __init__: {name}")
+        elif holder.split(".")[0] not in allowed:
+            found.append(f"{module} imports {holder}, which is not below it")
     return found
+
+
+def circle(sources: dict[str, str]) -> list[str]:
+    """Modules that import each other in a circle, if there is one."""
+    arrows = {
+        module: {holder for _, holder in own_imports(module, source) if holder in sources}
+        for module, source in sources.items()
+    }
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
 
 
 def counted_lines(lines: list[str], tree: ast.AST) -> int:
@@ -102,17 +127,18 @@ def oversized(source: str) -> list[str]:
     return [f"{name}: {size} lines" for name, (size, bound) in sizes.items() if size > bound]
 
 
-def package_files() -> list[Path]:
-    return sorted((ROOT / PACKAGE).rglob("*.py"))
-
-
-def test_the_package_is_flat():
-    assert {path.parent for path in package_files()} == {ROOT / PACKAGE}
-
-
-@pytest.mark.parametrize("path", package_files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", package_files(), ids=module_name)
 def test_imports_run_down(path):
-    assert violations(path.stem, path.read_text()) == []
+    assert violations(module_name(path), path.read_text()) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circle({module_name(path): path.read_text() for path in package_files()}) == []
+
+
+def test_the_tests_live_in_the_same_folders():
+    folders = {path.parent.name for path in package_files() if path.parent.name != PACKAGE}
+    assert {path.parent.name for path in (ROOT / "tests").rglob("test_*.py")} == {*folders, "tests"}
 
 
 @pytest.mark.parametrize(
@@ -131,16 +157,22 @@ def test_files_and_functions_are_short(path):
 @pytest.mark.parametrize(
     ("module", "source", "message"),
     [
-        ("_scale", "from sklearn_mdn._mixture import Mixture", "not below"),
-        ("_training", "from sklearn_mdn._mixture import Mixture", "not below"),
-        ("_network", "def f():\n    from sklearn_mdn._regressor import MDNRegressor", "not below"),
-        ("_mixture", "from . import _mixture", "not below"),
-        ("_regressor", "from sklearn_mdn import MixtureDistribution", "__init__"),
-        ("_regressor", "import sklearn_mdn", "__init__"),
-        ("_regressor", "from . import MixtureDistribution", "__init__"),
-        ("_training", "from sklearn.base import clone", "imports sklearn"),
-        ("_mixture", "import numpy as np", "imports numpy"),
-        ("utils", "", "no layer"),
+        ("_mixtures.scale", "from sklearn_mdn._networks.stack import StackedMLP", "not below"),
+        ("_training.loop", "from sklearn_mdn._mixtures.mixture import Mixture", "not below"),
+        ("_networks.head", "def f():\n    from sklearn_mdn._estimators.pool import DensityPool", "not below"),
+        ("_networks.head", "from .._training import rows", "not below"),
+        ("_networks.head", "import sklearn_mdn._training.rows", "not below"),
+        ("metrics._scores", "from sklearn_mdn._estimators.regressor import MDNRegressor", "not below"),
+        ("_estimators.regressor", "from sklearn_mdn import MixtureDistribution", "__init__"),
+        ("_estimators.regressor", "import sklearn_mdn", "__init__"),
+        ("_estimators.regressor", "from .. import MixtureDistribution", "__init__"),
+        ("_tour.picture", "from sklearn_mdn.metrics import crps", "__init__"),
+        ("metrics._scores", "from . import crps", "__init__"),
+        ("_training.loop", "from sklearn.base import clone", "imports sklearn"),
+        ("_mixtures.mixture", "import numpy as np", "imports numpy"),
+        ("_mixtures.__init__", "from sklearn_mdn._mixtures.scale import Scale", "not empty"),
+        ("utils", "", "no folder"),
+        ("_tools.utils", "", "no folder"),
     ],
 )
 def test_a_wrong_import_is_found(module, source, message):
@@ -151,13 +183,28 @@ def test_a_wrong_import_is_found(module, source, message):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("_mixture", "import math\nimport torch.nn\nfrom sklearn_mdn._scale import Scale"),
-        ("_regressor", "from ._training import train\nfrom sklearn_mdn import _network"),
-        ("__init__", "from sklearn_mdn._regressor import MDNRegressor"),
+        ("_mixtures.mixture", "import math\nimport torch.nn\nfrom sklearn_mdn._mixtures.scale import Scale"),
+        (
+            "_estimators.regressor",
+            "from .._training.loop import train\nfrom sklearn_mdn._networks import stack",
+        ),
+        ("_mixtures.mixture", "from . import scale\nfrom .scale import Scale"),
+        ("__init__", "from sklearn_mdn._estimators.regressor import MDNRegressor"),
+        ("metrics.__init__", "from sklearn_mdn.metrics._scores import crps"),
     ],
 )
 def test_a_right_import_passes(module, source):
     assert violations(module, source) == []
+
+
+def test_a_circle_is_found():
+    sources = {
+        "_mixtures.scale": "def f():\n    from sklearn_mdn._mixtures.modes import modes",
+        "_mixtures.modes": "from . import mixture",
+        "_mixtures.mixture": "from sklearn_mdn._mixtures.scale import Scale",
+    }
+    assert set(circle(sources)) == set(sources)
+    assert circle(sources | {"_mixtures.scale": ""}) == []
 
 
 def test_size_leaves_out_docstrings_and_blank_lines():

@@ -1,0 +1,92 @@
+"""The objective of training: the log-likelihood of rows under a stack of networks, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._networks.layers import Trace
+from sklearn_mdn._networks.stack import StackedMLP
+
+# Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
+# stays a lower bound of the variances.
+CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+
+
+def widen(mixture: Mixture, factor: Tensor) -> Mixture:
+    """The mixture with standard deviations multiplied by ``factor``, which fits the batch axes."""
+    batch_axes = mixture.logits.ndim - 1
+
+    def stretch(stored: Tensor) -> Tensor:
+        return stored * factor[(..., *(None,) * (stored.ndim - batch_axes))]
+
+    return replace(mixture, scale=mixture.scale.map(stretch))
+
+
+@final
+@dataclass(frozen=True)
+class MixtureLikelihood:
+    """log p(y | x) of each row under each member, with padded components switched off.
+
+    A calibration is a factor on the standard deviations: a network that has begun to fit noise is too sure
+    of itself on rows it has not seen, and wider components mend that (Levi et al. 2022, "Evaluating and
+    calibrating uncertainty prediction in regression tasks").
+    """
+
+    network: StackedMLP
+    used: Tensor | None = None
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return self.network.hidden_layer_sizes
+
+    @property
+    def n_decayed(self) -> int:
+        return self.network.n_decayed
+
+    def select(self, index: Tensor) -> MixtureLikelihood:
+        return self if self.used is None else replace(self, used=self.used[index])
+
+    def derivative(self, params: Tensor) -> LikelihoodDerivative:
+        return LikelihoodDerivative(self, params)
+
+    @property
+    def calibrations(self) -> Sequence[float]:
+        return CALIBRATIONS
+
+    @property
+    def numbers_a_row(self) -> int:
+        head = self.network.head
+        entries = 1 if head.covariance_type in ("spherical", "diag") else head.n_targets
+        return len(CALIBRATIONS) * head.n_components * head.n_targets * entries
+
+    def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        mixture = self.network(self.network.split(params), x, used=self.used)
+        return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
+
+
+@final
+class LikelihoodDerivative:
+    """The log-likelihood of rows and its gradient, at parameters (S, P) that change in place.
+
+    Parameters and gradient are cut into layers once, not in every step.
+    """
+
+    def __init__(self, likelihood: MixtureLikelihood, params: Tensor) -> None:
+        self.network, self.used = likelihood.network, likelihood.used
+        self.gradient = torch.zeros_like(params)
+        self.weights, self.by = self.network.split(params), self.network.split(self.gradient)
+
+    def __call__(
+        self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        trace: Trace = []
+        outputs = self.network.outputs(self.weights, x, keep, trace)
+        log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight, self.used)
+        self.network.backward(self.weights, keep, trace, by_outputs, self.by)
+        return log_prob, self.gradient

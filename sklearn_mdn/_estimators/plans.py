@@ -1,0 +1,130 @@
+"""From the rows of one or several fits to one stack of networks, and back.
+
+A fit is a plan: arrays, members and a network. Plans whose networks differ at most in the number of
+components train as one stack; a single fit is a stack made of one plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sklearn_mdn._estimators.likelihood import MixtureLikelihood
+from sklearn_mdn._estimators.rows import Table, TrainingSet
+from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
+from sklearn_mdn._training.rows import Member, Rows
+
+
+def component_centers(table: Table, n_components: int) -> np.ndarray:
+    """Where component means start, (K, D): targets at even quantiles along their main direction."""
+    _, vectors = np.linalg.eigh(
+        np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
+    )
+    # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
+    direction = vectors[:, -1]
+    direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
+    order = np.argsort(table.y @ direction, kind="stable")
+    reached = np.cumsum(table.weight[order]) / table.weight.sum()
+    levels = (np.arange(n_components) + 0.5) / n_components
+    return table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+
+
+@final
+@dataclass
+class Plan:
+    """One fit, ready to train: its rows (shared by plans with equal preprocessing) and its members."""
+
+    architecture: dict
+    network: StackedMLP
+    data: TrainingSet
+    train: list[np.ndarray]
+    validation: list[np.ndarray]
+    generators: list[torch.Generator]
+    settings: MemberSettings
+    batch_size: int
+    params: Tensor
+    seed: int
+
+
+def stack_key(plan: Plan) -> tuple:
+    """Plans of equal keys can train in one stack: their networks differ in the number of components only."""
+    network = plan.network
+    return replace(network, head=replace(network.head, n_components=1)), plan.batch_size
+
+
+def network_bytes(plan: Plan, dtype: str) -> int:
+    """About the memory that each network of a plan takes in training, its rows left out."""
+    # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
+    # activations of a batch, each with its gradient and the temporaries of the activation function.
+    shapes = plan.network.shapes.values()
+    activations = plan.batch_size * sum(shape[-1] for shape in shapes) * (2 + plan.network.n_features)
+    return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
+
+
+@final
+@dataclass
+class Trained:
+    """What training gives one plan: parameters (E, P) and the members' histories."""
+
+    params: Tensor
+    histories: list[History]
+
+
+def train_plans(
+    plans: list[Plan],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_epoch: Callable[[int, TrainingState], bool] | None = None,
+) -> list[Trained]:
+    """Train the members of all plans as one stack."""
+    widest = max((plan.network for plan in plans), key=lambda network: network.head.n_components)
+    rows, starts = _joined_rows([plan.data.rows for plan in plans], device, dtype)
+    members, settings, used = [], [], []
+    for plan, start in zip(plans, starts, strict=True):
+        for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
+            members.append(
+                Member(
+                    torch.from_numpy(own + start),
+                    torch.from_numpy(held_out + start),
+                    plan.batch_size,
+                    generator,
+                )
+            )
+            settings.append(plan.settings)
+            used.append(torch.arange(widest.head.n_components, device="cpu") < plan.network.head.n_components)
+    mask = torch.stack(used).unsqueeze(1).to(device)
+    objective = MixtureLikelihood(widest, None if mask.all() else mask)
+    params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])
+    state = train(objective, params.to(device=device, dtype=dtype), rows, members, settings, on_epoch)
+    return _separate(plans, widest, state)
+
+
+def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
+    """All distinct tables one below the other, each once, and where each plan's table starts."""
+    distinct = {id(table): table for table in tables}
+    lengths = np.cumsum([0] + [len(table) for table in distinct.values()])
+    start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
+
+    def tensor(name: str) -> Tensor:
+        arrays = [torch.from_numpy(getattr(table, name)) for table in distinct.values()]
+        return torch.cat([array.to(device=device, dtype=dtype) for array in arrays])
+
+    return Rows(tensor("x"), tensor("y"), tensor("weight")), [start[id(table)] for table in tables]
+
+
+def _separate(plans: list[Plan], widest: StackedMLP, state: TrainingState) -> list[Trained]:
+    """Cut a stack's result into the plans' own."""
+    params, trained, start = state.snapshot().cpu(), [], 0
+    for plan in plans:
+        end = start + len(plan.train)
+        own = plan.network.narrow(params[start:end], widest)
+        trained.append(Trained(own, state.histories[start:end]))
+        start = end
+    return trained

@@ -1,0 +1,42 @@
+"""From fitted weights to predicted mixtures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sklearn_mdn._estimators.likelihood import widen
+from sklearn_mdn._estimators.rows import Standardization
+from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._networks.stack import StackedMLP
+
+# float64 numbers of the widest layer that prediction holds at once.
+PREDICTION_BLOCK = 1 << 23
+
+
+@torch.no_grad()
+def predict_mixture(
+    network: StackedMLP,
+    weights: dict[str, np.ndarray],
+    calibration: np.ndarray,
+    standardization: Standardization,
+    x: np.ndarray,
+    device: torch.device,
+) -> Mixture:
+    """The members' pooled mixture at rows x, in original units: float64, on the CPU, batch axis (n,)."""
+    tensors = {
+        name: torch.from_numpy(np.array(values, dtype=np.float64)).to(device)
+        for name, values in weights.items()
+    }
+    n_members = len(next(iter(tensors.values())))
+    inputs = torch.from_numpy(standardization.x(x)).to(device)
+    width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
+    block = max(1, PREDICTION_BLOCK // (n_members * width))
+    outputs = torch.cat(
+        [network.outputs(tensors, part.expand(n_members, -1, -1)).cpu() for part in inputs.split(block)],
+        dim=1,
+    )
+    offset = torch.from_numpy(np.array(standardization.y_offset))
+    scale = torch.from_numpy(np.array(standardization.y_scale))
+    mixture = widen(network.head(outputs), torch.from_numpy(np.array(calibration)).unsqueeze(1))
+    return mixture.merge_members().affine(offset, scale)

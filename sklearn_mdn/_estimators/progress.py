@@ -1,0 +1,59 @@
+"""What is told of a fit while it goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.callback import CallbackSupportMixin
+
+from sklearn_mdn._estimators.plans import Plan, Trained
+from sklearn_mdn._training.loop import History, TrainingState
+
+
+class Progress:
+    """Tells scikit-learn's callbacks, and the reader of ``verbose``, how a fit goes on."""
+
+    def __init__(self, estimator: CallbackSupportMixin, plan: Plan, X, y, sample_weight) -> None:
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.estimator, self.plan = estimator, plan
+        self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self.fit_task = estimator._init_callback_context(max_subtasks=plan.settings.max_iter)
+        self.fit_task.call_on_fit_task_begin(**self.arguments)
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.epoch_task = self.fit_task.subcontext(task_name="epoch")
+        self.epoch_task.call_on_fit_task_begin(**self.arguments)
+
+    def on_epoch(self, epoch: int, state: TrainingState) -> bool:
+        """Report an epoch; True if a callback asks for the end."""
+
+        def reconstruction_attributes() -> dict:
+            trained = Trained(state.snapshot().cpu(), state.histories)
+            return self.estimator._fitted_attributes(self.plan, trained)
+
+        stop = self.epoch_task.call_on_fit_task_end(
+            **self.arguments, reconstruction_attributes=reconstruction_attributes
+        )
+        self._print(epoch, state.histories)
+        finished = epoch == self.plan.settings.max_iter or all(history.stopped for history in state.histories)
+        if not (stop or finished):
+            self._begin_epoch()
+        return stop
+
+    def end(self) -> None:
+        """Report the fitted estimator."""
+        self.fit_task.call_on_fit_task_end(**self.arguments, reconstruction_attributes={})
+
+    def _print(self, epoch: int, histories: list[History]) -> None:
+        """Mean loss, and mean held-out log-likelihood where there is one, in original units."""
+        verbose, max_iter = self.estimator.verbose, self.plan.settings.max_iter
+        interval = 1 if verbose > 1 else max(1, max_iter // 20)
+        if not verbose or (epoch % interval and epoch != max_iter):
+            return
+        jacobian = self.plan.data.standardization.log_jacobian
+        losses = [history.loss[-1] for history in histories if history.loss]
+        scores = [history.validation[-1] for history in histories if history.validation]
+        text = f"loss {np.mean(losses) + jacobian:.4f}" if losses else "no finite step"
+        if scores:
+            text += f", validation log-likelihood {np.mean(scores) - jacobian:.4f}"
+        print(f"Epoch {epoch}/{max_iter}, {text}")

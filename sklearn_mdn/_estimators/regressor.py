@@ -1,0 +1,651 @@
+"""MDNRegressor: a mixture density network as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.row_weights import check_row_weights
+from sklearn_mdn._estimators.calibration import ensemble_calibration
+from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
+from sklearn_mdn._estimators.folds import held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
+from sklearn_mdn._estimators.prediction import predict_mixture
+from sklearn_mdn._estimators.progress import Progress
+from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet, canonical_rows
+from sklearn_mdn._networks.embedding import PeriodicEmbedding
+from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.layers import ACTIVATIONS
+from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._training.loop import MemberSettings
+
+FEATURE_NAMES = ("n_features_in_", "feature_names_in_")
+EMBEDDING_NAMES = ("embedding_frequencies", "embedding_coefs", "embedding_intercepts")
+
+# Spread of the components at the start, in standard deviations of the target.
+INITIAL_SPREAD = 0.5
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
+    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
+
+
+def auto_max_iter(n_rows: int) -> int:
+    """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
+    return min(600, max(50, 10**7 // n_rows))
+
+
+def check_device(device: str) -> torch.device:
+    """The torch device of that name, if tensors can be put there."""
+    try:
+        tensor = torch.empty(0, device=device)
+        tensor.cpu()
+        return tensor.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise ValueError(
+            f"device must name a device that this PyTorch can use, such as 'cpu' or 'cuda', got {device!r}."
+        ) from error
+
+
+class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
+    r"""Mixture density network regressor.
+
+    A feed-forward network gives the mixing proportions, means and covariances of a Gaussian mixture
+    over the target [1]_, so that every row has a whole conditional density:
+
+    .. math:: p(y \mid x) = \sum_k \pi_k(x)\, N(y; \mu_k(x), \Sigma_k(x)).
+
+    The negative log-likelihood is minimised by backpropagation with AdamW [2]_ under a learning rate that
+    warms up and then falls along half a cosine [3]_. Inputs and targets are standardised inside.
+    ``n_estimators`` networks train together as one stack and predict as one mixture.
+
+    Parameters
+    ----------
+    n_components : int, default=5
+        Components of each network's mixture; an ensemble's has ``n_estimators`` times as many.
+    covariance_type : {"diag", "full", "tied", "spherical"}, default="diag"
+        Structure of the covariances over several targets: targets independent within a component, any
+        covariance for each component, one for all components of a member, or one variance a component (of the
+        standardised targets). All of them depend on x.
+    n_estimators : int, default=1
+        Networks in the ensemble, each with a fold held out for early stopping, which two networks share.
+    hidden_layer_sizes : int or array-like of int, default=(64, 64)
+        Units of the hidden layers. An int is one layer; empty is for densities whose parameters are linear
+        in x.
+    activation : {"silu", "gelu", "relu", "tanh", "logistic", "identity"}, default="silu"
+        Activation of the hidden layers.
+    numerical_embedding : {"periodic"} or None, default="periodic"
+        "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
+        which lets a small network follow sharp changes. None uses the inputs alone.
+    alpha : float, default=1e-4
+        Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
+    batch_size : int or "auto", default="auto"
+        Rows a step. "auto" is the largest power of two that is at most n / 8, but at least 32 and at most
+        256, where n counts the distinct training rows.
+    learning_rate_init : float, default=0.01
+        Highest learning rate of the schedule.
+    max_iter : int or "auto", default="auto"
+        Epochs at most, which is also the length of the learning-rate schedule. "auto" is 600 for up to
+        16,666 distinct training rows, 10,000,000 / n for more of them, and at least 50.
+    tol : float or None, default=None
+        Improvement of the watched log-likelihood that counts. None counts any and takes reaching
+        ``max_iter`` as planned; with a number, a network that gets there gives a ConvergenceWarning (unless
+        ``n_iter_no_change=None`` wants it to).
+    n_iter_no_change : int or None, default=100
+        Epochs without such an improvement after which a network stops. None runs all ``max_iter`` epochs.
+    early_stopping : bool, default=True
+        Whether to hold out a fold for each network, watch its log-likelihood and end with the best
+        weights, and with the factor on the standard deviations that is best there. False trains on all
+        rows and watches the training loss.
+    validation_fraction : float, default=0.1
+        Share of the distinct rows that each network holds out, in (0, 0.5]. The rows are cut into round(1 /
+        validation_fraction) folds, at least 2, and a network holds out one: 0.3 makes it a third, 0.4 a half.
+        The folds become fewer, down to 2, where they would have fewer than 10 rows each.
+    dropout : float, default=0.0
+        Probability with which a hidden unit is left out in a training step.
+    reg_covar : float, default=1e-6
+        Added to the variances (to the diagonal of each covariance), in units of the standardised target.
+    clip_grad_value : float or None, default=None
+        Threshold to which each entry of the gradient is cut. None leaves entries as they are.
+    clip_grad_norm : float or None, default=5.0
+        Norm at which each network's gradient is clipped. None leaves it as it is.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights and scalers of the last ``fit`` for up to ``max_iter`` more
+        epochs. A larger ``n_estimators`` adds networks.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, the held-out folds, the order of rows and dropout. Pass an int for the same
+        network, bit for bit, in every fit. None uses fresh entropy.
+    verbose : int, default=0
+        1 prints about twenty lines on the way, 2 a line an epoch.
+    device : str, default="cpu"
+        PyTorch device to train and predict on.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of training. Predictions are computed in float64.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_estimators, n_inputs, n_units)
+        Weights of each layer. The last one gives logits, means and scales, in this order.
+    intercepts_ : list of ndarray of shape (n_estimators, n_units)
+        Biases of each layer.
+    embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
+        Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
+        (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
+    X_offset_, X_scale_ : ndarray of shape (n_features,)
+        Mean and standard deviation (1 for a constant column) of the inputs.
+    y_offset_, y_scale_ : ndarray of shape (n_outputs,)
+        The same of the target.
+    calibration_ : ndarray of shape (n_estimators,)
+        Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
+        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
+        as much as is best for the mixture.
+    batch_size_ : int
+        Rows a step.
+    n_iter_ : ndarray of shape (n_estimators,)
+        Epochs that each network was trained for.
+    loss_curve_ : list of n_estimators ndarray
+        Mean negative log-likelihood of the training batches of each epoch, in the target's units: of the
+        weights as they were in each step, with dropout.
+    validation_scores_ : list of n_estimators ndarray
+        Held-out log-likelihood after each epoch, in the target's units: of the running average of the
+        weights, with the factor that is best at the time. Empty without held-out rows.
+    best_validation_score_ : ndarray of shape (n_estimators,)
+        Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
+        network alone; NaN without held-out rows.
+    n_skipped_steps_ : ndarray of shape (n_estimators,)
+        Steps left out because the loss or its gradient was not finite.
+    n_outputs_ : int
+        Targets.
+    target_ndim_ : int
+        Axes of the target in ``fit``: 1, or 2 for a target of shape (n_samples, n_outputs).
+    n_features_in_ : int
+        Features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where ``X`` had string names for all of them.
+
+    References
+    ----------
+    .. [1] C. M. Bishop, "Mixture density networks", Aston University, 1994.
+    .. [2] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    .. [3] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
+       deep learning", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_mdn import MDNRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = MDNRegressor(max_iter=20, random_state=0).fit(X_train, y_train)
+    >>> distribution = model.predict_distribution(X_test)
+    >>> lower, upper = distribution.interval(0.9)
+    >>> bool(0.8 < ((lower < y_test) & (y_test < upper)).mean() < 1)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions({"full", "tied", "diag", "spherical"})],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "numerical_embedding": [StrOptions({"periodic"}), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "reg_covar": [Interval(Real, 0, None, closed="neither")],
+        "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
+        "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "device": [str],
+        "dtype": [StrOptions({"float32", "float64"})],
+    }
+
+    def __init__(
+        self,
+        n_components=5,
+        *,
+        covariance_type="diag",
+        n_estimators=1,
+        hidden_layer_sizes=(64, 64),
+        activation="silu",
+        numerical_embedding="periodic",
+        alpha=1e-4,
+        batch_size="auto",
+        learning_rate_init=0.01,
+        max_iter="auto",
+        tol=None,
+        n_iter_no_change=100,
+        early_stopping=True,
+        validation_fraction=0.1,
+        dropout=0.0,
+        reg_covar=1e-6,
+        clip_grad_value=None,
+        clip_grad_norm=5.0,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        device="cpu",
+        dtype="float32",
+    ):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.n_estimators = n_estimators
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.numerical_embedding = numerical_embedding
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.dropout = dropout
+        self.reg_covar = reg_covar
+        self.clip_grad_value = clip_grad_value
+        self.clip_grad_norm = clip_grad_norm
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+        self.dtype = dtype
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # ``score`` is a log-likelihood, not the R² that scikit-learn's check expects.
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    # ------------------------------------------------------------------------------------- fit
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. Their ratios count: beside weights of 1, a row of weight 2 is that row twice.
+        X_val : array-like of shape (n_validation, n_features), default=None
+            Rows to watch instead of held-out training rows; all networks then train on all of X.
+        y_val : array-like of shape (n_validation,) or (n_validation, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_validation,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : MDNRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described.
+        FloatingPointError
+            If no step of an epoch had a finite loss and gradient. What was fitted before is kept, as it is
+            after any error.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> MDNRegressor(max_iter=5, random_state=0).fit(X, y).n_iter_
+        array([5])
+
+        With rows of one's own to watch:
+
+        >>> model = MDNRegressor(max_iter=5, random_state=0)
+        >>> model = model.fit(X[100:], y[100:], X_val=X[:100], y_val=y[:100])
+        >>> model.validation_scores_[0].shape
+        (5,)
+        """
+        with _features_kept(self):
+            data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            plan = self._build(data)
+            progress = Progress(self, plan, X, y, sample_weight)
+            (trained,) = train_plans(
+                [plan],
+                device=check_device(self.device),
+                dtype=getattr(torch, self.dtype),
+                on_epoch=progress.on_epoch,
+            )
+            self._store(plan, trained)
+        progress.end()
+        return self
+
+    def _validate(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
+        self._check_settings(watched=X_val is not None)
+        if (X_val is None) != (y_val is None):
+            given = "X_val" if y_val is None else "y_val"
+            raise ValueError(f"X_val and y_val must come together, got {given} alone.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
+        continues = self._continues()
+        check_numeric(y)
+        X, y = validate_data(
+            self, X, y, reset=not continues, dtype=np.float64, multi_output=True, ensure_min_samples=2
+        )
+        y = np.asarray(y, dtype=np.float64)
+        if continues and (self.target_ndim_, self.n_outputs_) != (y.ndim, y[:1].size):
+            fitted = (len(y), self.n_outputs_)[: self.target_ndim_]
+            raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {y.shape}.")
+        table = _weighted_table(X, y, sample_weight, min_rows=2)
+        watched = None
+        if X_val is not None:
+            with _naming("X_val"):
+                X_val = validate_data(self, X_val, reset=False, dtype=np.float64)
+            y_val = check_target(y_val, (len(X_val), *y.shape[1:]), name="y_val")
+            with _naming("sample_weight_val"):
+                watched = _weighted_table(X_val, y_val, sample_weight_val, min_rows=1)
+        standardization = self._standardization() if continues else Standardization.of(table)
+        return TrainingSet.of(table, watched, standardization, y.ndim)
+
+    def _check_settings(self, watched: bool) -> None:
+        """Refuse what the parameters' types cannot rule out."""
+        check_device(self.device)
+        self._architecture_for(1, 1)
+        if watched and not self.early_stopping:
+            raise ValueError("X_val is watched by early stopping, so early_stopping must be True, got False.")
+
+    def _continues(self) -> bool:
+        return self.warm_start and self.__sklearn_is_fitted__()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    def _architecture_for(self, n_features, n_outputs) -> dict:
+        """What the parameters say of the network: plain values, so that they can be stored and compared."""
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        integral = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
+        if sizes.ndim > 1 or not all(integral) or any(size < 1 for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes must be a list of positive integers, got {self.hidden_layer_sizes!r}."
+            )
+        return {
+            "n_features": n_features,
+            "n_outputs": n_outputs,
+            "n_components": int(self.n_components),
+            "covariance_type": self.covariance_type,
+            "hidden_layer_sizes": [int(size) for size in sizes],
+            "activation": self.activation,
+            "numerical_embedding": self.numerical_embedding,
+            "reg_covar": float(self.reg_covar),
+        }
+
+    def _check_continuation(self, architecture: dict) -> None:
+        """``warm_start`` goes on with the networks it has, and perhaps more of them."""
+        for name, value in architecture.items():
+            if value != self._architecture[name] and name != "reg_covar":
+                raise ValueError(
+                    f"warm_start=True goes on with {name}={self._architecture[name]!r}, got {value!r}."
+                )
+        if self.n_estimators < len(self.n_iter_):
+            raise ValueError(
+                f"warm_start=True keeps the {len(self.n_iter_)} networks that are fitted, "
+                f"got n_estimators={self.n_estimators}."
+            )
+
+    def _build(self, data: TrainingSet) -> Plan:
+        """Members, their rows and their first weights."""
+        architecture = self._architecture_for(data.rows.x.shape[1], data.rows.y.shape[1])
+        network = _network_of(**architecture)
+        seed = self._seed if self._continues() else draw_seed(self.random_state)
+        everything = np.arange(data.n_train)
+        folds = []
+        if data.n_watched:
+            folds = [np.arange(data.n_train, len(data.rows))]
+        elif self.early_stopping:
+            folds = held_out_folds(data.n_train, self.validation_fraction, seed)
+        validation = members_folds(folds or [everything[:0]], self.n_estimators)
+        generators = [member_generator(seed, i) for i in range(self.n_estimators)]
+        centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
+        params = torch.stack(
+            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+        )
+        if self._continues():
+            self._check_continuation(architecture)
+            stored = network.join(
+                {name: torch.tensor(v, device="cpu") for name, v in self._stored_weights().items()}
+            )
+            params = torch.cat([stored.double(), params[len(stored) :]])
+        return Plan(
+            architecture=architecture,
+            network=network,
+            data=data,
+            train=[np.setdiff1d(everything, fold, assume_unique=True) for fold in validation],
+            validation=validation,
+            generators=generators,
+            settings=self._settings(data.n_train),
+            batch_size=auto_batch_size(data.n_train) if self.batch_size == "auto" else self.batch_size,
+            params=params,
+            seed=seed,
+        )
+
+    def _settings(self, n_rows: int) -> MemberSettings:
+        return MemberSettings(
+            max_iter=auto_max_iter(n_rows) if self.max_iter == "auto" else self.max_iter,
+            learning_rate=self.learning_rate_init,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            clip_grad_value=math.inf if self.clip_grad_value is None else self.clip_grad_value,
+            clip_grad_norm=math.inf if self.clip_grad_norm is None else self.clip_grad_norm,
+            tol=0.0 if self.tol is None else self.tol,
+            n_iter_no_change=math.inf if self.n_iter_no_change is None else self.n_iter_no_change,
+        )
+
+    def _fitted_attributes(self, plan: Plan, trained: Trained) -> dict:
+        """Every fitted attribute, as arrays and numbers."""
+        data, network = plan.data, plan.network
+        weights = {name: values.numpy().copy() for name, values in network.split(trained.params).items()}
+        jacobian = data.standardization.log_jacobian
+        histories = trained.histories
+        held_out = [bool(len(fold)) for fold in plan.validation]
+        attributes = {
+            "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
+            "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
+            **{f"{name}_": values for name, values in weights.items()},
+            "X_offset_": data.standardization.x_offset,
+            "X_scale_": data.standardization.x_scale,
+            "y_offset_": data.standardization.y_offset,
+            "y_scale_": data.standardization.y_scale,
+            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
+            "batch_size_": plan.batch_size,
+            "n_iter_": np.array([len(history.loss) for history in histories]),
+            "loss_curve_": [np.array(history.loss) + jacobian for history in histories],
+            "validation_scores_": [np.array(history.validation) - jacobian for history in histories],
+            "best_validation_score_": np.array(
+                [
+                    history.best_score - jacobian if watched else math.nan
+                    for history, watched in zip(histories, held_out, strict=True)
+                ]
+            ),
+            "n_skipped_steps_": np.array([history.n_skipped for history in histories]),
+            "n_outputs_": data.rows.y.shape[1],
+            "target_ndim_": data.target_ndim,
+            "_seed": plan.seed,
+            "_architecture": plan.architecture,
+        }
+        if self._continues():
+            _append_history(attributes, self)
+        return attributes
+
+    def _store(self, plan: Plan, trained: Trained):
+        """Keep what training gave, as fitted attributes."""
+        for i, history in enumerate(trained.histories):
+            if history.failure is not None:
+                raise FloatingPointError(
+                    f"Network {i} cannot be trained: {history.failure}. A smaller learning_rate_init or "
+                    f"clip_grad_norm, or a larger reg_covar, may help."
+                )
+        # One that a callback stopped did not reach the end.
+        max_iter = plan.settings.max_iter
+        unfinished = sum(not h.stopped and len(h.loss) == max_iter for h in trained.histories)
+        if self.tol is not None and self.n_iter_no_change is not None and unfinished:
+            warnings.warn(
+                f"{unfinished} of {self.n_estimators} networks reached max_iter={max_iter} epochs before "
+                f"n_iter_no_change={self.n_iter_no_change} of them brought no improvement above "
+                f"tol={self.tol}.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        attributes = self._fitted_attributes(plan, trained)
+        for name in EMBEDDING_NAMES:
+            vars(self).pop(f"{name}_", None)
+        vars(self).update(attributes)
+
+    # --------------------------------------------------------------------------------- predict
+
+    def _standardization(self) -> Standardization:
+        return Standardization(self.X_offset_, self.X_scale_, self.y_offset_, self.y_scale_)
+
+    def _stored_weights(self) -> dict[str, np.ndarray]:
+        """Fitted parameters under the names that the network knows them by."""
+        weights = {f"coefs_{i}": values for i, values in enumerate(self.coefs_)}
+        weights |= {f"intercepts_{i}": values for i, values in enumerate(self.intercepts_)}
+        if self._architecture["numerical_embedding"] is not None:
+            weights |= {name: getattr(self, f"{name}_") for name in EMBEDDING_NAMES}
+        return weights
+
+    def predict_distribution(self, X):
+        """Conditional density of the target in each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        distribution : MixtureDistribution
+            One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
+            members' mixtures, which is exact.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is not as wide as in ``fit`` or not finite, or this PyTorch cannot use ``device``.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(3, max_iter=5, random_state=0).fit(X, y)
+        >>> len(model.predict_distribution(X[:4]))
+        4
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        network = _network_of(**self._architecture)
+        mixture = predict_mixture(
+            network,
+            self._stored_weights(),
+            self.calibration_,
+            self._standardization(),
+            X,
+            check_device(self.device),
+        )
+        return MixtureDistribution._from_mixture(
+            mixture,
+            one_dimensional=self.target_ndim_ == 1,
+            member_sizes=(network.head.n_components,) * len(self.coefs_[0]),
+        )
+
+
+def _append_history(attributes: dict, earlier: MDNRegressor) -> None:
+    """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
+    n_earlier = len(earlier.n_iter_)
+    for name in ("loss_curve_", "validation_scores_"):
+        past = getattr(earlier, name)
+        attributes[name][:n_earlier] = [
+            np.concatenate(pair) for pair in zip(past, attributes[name][:n_earlier], strict=True)
+        ]
+    for name in ("n_iter_", "n_skipped_steps_"):
+        attributes[name][:n_earlier] += getattr(earlier, name)
+
+
+def _network_of(
+    n_features,
+    n_outputs,
+    n_components,
+    covariance_type,
+    hidden_layer_sizes,
+    activation,
+    numerical_embedding,
+    reg_covar,
+) -> StackedMLP:
+    """The network of these parameters of the estimator."""
+    return StackedMLP(
+        n_features=n_features,
+        hidden_layer_sizes=tuple(hidden_layer_sizes),
+        activation=activation,
+        head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
+        embedding=PeriodicEmbedding() if numerical_embedding == "periodic" else None,
+    )
+
+
+@contextmanager
+def _features_kept(estimator: MDNRegressor) -> Iterator[None]:
+    """Let validation set the number and names of the features for as long as no error follows."""
+    before = {name: value for name, value in vars(estimator).items() if name in FEATURE_NAMES}
+    try:
+        yield
+    except BaseException:
+        for name in FEATURE_NAMES:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def _naming(argument: str) -> Iterator[None]:
+    """Put the argument's name before the errors of checks that know it as X or sample_weight."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{argument}: {error}") from None
+
+
+def _weighted_table(X, y, sample_weight, min_rows: int) -> Table:
+    if sample_weight is not None:
+        sample_weight = check_row_weights(sample_weight, X)
+        n_rows = np.count_nonzero(sample_weight)
+        if n_rows < min_rows:
+            raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
+    return canonical_rows(X, y.reshape(len(y), -1), sample_weight)

@@ -1,0 +1,145 @@
+"""Differential entropy of Gaussian mixtures.
+
+With the component C as a second random variable, h(Y) = h(Y, C) - E[H(C | Y)]. The first term has a
+closed form. What remains is an expectation between 0 and log K of a bounded function of y, the
+entropy of the responsibilities: zero where components are far apart, whatever their scales.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sklearn_mdn._mixtures.mixture import Mixture, log_normalize
+from sklearn_mdn._mixtures.normal import HALF_LOG_2PI
+from sklearn_mdn._mixtures.univariate import Univariate
+
+TOLERANCE = 1e-10  # of one cell, on the difference of two rules, of which the better one is used
+CUTS = (-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0)  # of each component, in standard deviations
+CLOSE = 0.5  # standard deviations of the wider of two components, whose cuts so close are one
+MAX_HALVINGS = 60
+
+# Gauss-Kronrod pair of 7 and 15 nodes on [-1, 1] (Piessens et al. 1983, QUADPACK): nodes from the
+# outermost to the centre, their weights in both rules.
+NODES = (
+    0.991455371120812639206854697526329,
+    0.949107912342758524526189684047851,
+    0.864864423359769072789712788640926,
+    0.741531185599394439863864773280788,
+    0.586087235467691130294144691693013,
+    0.405845151377397166906606412076961,
+    0.207784955007898467600689403773245,
+    0.0,
+)
+KRONROD = (
+    0.022935322010529224963732008058970,
+    0.063092092629978553290700663189204,
+    0.104790010322250183839876322541518,
+    0.140653259715525918745189590510238,
+    0.169004726639267902826583426598550,
+    0.190350578064785409913256402421014,
+    0.204432940075298892414161999234649,
+    0.209482141084727828012999174891714,
+)
+GAUSS = (
+    0.0,
+    0.129484966168869693270611432679082,
+    0.0,
+    0.279705391489276667901467771423780,
+    0.0,
+    0.381830050505118944950369775488975,
+    0.0,
+    0.417959183673469387755102040816327,
+)
+
+
+def joint_entropy(mixture: Mixture) -> Tensor:
+    """h(Y, C) of the target and its component, (n,)."""
+    weights, log_weights = mixture.weights, mixture.log_weights
+    each = mixture.scale.log_det() + mixture.n_targets * (0.5 + HALF_LOG_2PI)
+    return (weights * (each - log_weights.clamp(min=-1e4))).sum(-1)  # 0 log 0 = 0
+
+
+def component_entropy(log_terms: Tensor) -> Tensor:
+    """H(C | y) from unnormalised log P(C, y), (..., K)."""
+    log_shares = log_normalize(log_terms)
+    return -(log_shares.exp() * log_shares.clamp(min=-1e4)).sum(-1)
+
+
+def univariate_entropy(mixture: Mixture) -> Tensor:
+    """Entropy of each of n mixtures of one target, by adaptive quadrature of E[H(C | Y)]."""
+    univariate = mixture.univariate().map(lambda stored: stored.squeeze(1)).present()
+    # Around zero numbers are as close as a narrow component needs them; entropy is the same anywhere.
+    heaviest = univariate.log_weights.argmax(-1, keepdim=True)
+    centred = univariate.means - univariate.means.gather(-1, heaviest)
+    unknown = expected_component_entropy(Univariate(univariate.log_weights, centred, univariate.deviations))
+    return joint_entropy(mixture) - torch.minimum(unknown, component_entropy(univariate.log_weights))
+
+
+def estimated_entropy(mixture: Mixture, draws: Tensor) -> Tensor:
+    """Entropy of each of n mixtures, with E[H(C | Y)] the mean over draws (n, M, D)."""
+    wide = mixture.widen()
+    log_terms = wide.log_weights + wide.component_log_prob(draws)
+    return joint_entropy(mixture) - component_entropy(log_terms).mean(-1)
+
+
+def expected_component_entropy(mixture: Univariate) -> Tensor:
+    """E[H(C | Y)] of n mixtures, (n,)."""
+    total = torch.zeros_like(mixture.means[:, 0])
+    row, lower, upper = initial_cells(mixture)
+    for halving in range(MAX_HALVINGS):
+        if not len(row):
+            break
+        fine, coarse = cell_integrals(mixture.take(row).widen(), lower, upper)
+        done = ((fine - coarse).abs() <= TOLERANCE) | (halving == MAX_HALVINGS - 1)
+        total.index_add_(0, row[done], fine[done])
+        row, lower, upper = row[~done], lower[~done], upper[~done]
+        middle = lower + 0.5 * (upper - lower)
+        row = torch.cat([row, row])
+        lower, upper = torch.cat([lower, middle]), torch.cat([middle, upper])
+    return total
+
+
+def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells between the components' cuts that hold a probability worth counting: row, lower, upper."""
+    cuts = needed_cuts(mixture).sort(dim=1).values
+    row, place = torch.nonzero(cuts[:, 1:] > cuts[:, :-1], as_tuple=True)
+    lower, upper = cuts[row, place], cuts[row, place + 1]
+    mass = mixture.take(row).prob(lower, upper)
+    largest = math.log(max(2, mixture.means.shape[-1]))
+    counts = mass * largest > 0.01 * TOLERANCE
+    return row[counts], lower[counts], upper[counts]
+
+
+def needed_cuts(mixture: Univariate) -> Tensor:
+    """The components' cuts, of which one that lies close to that of a narrower component takes its place.
+
+    Cells around a component are then never much wider than it is, and members of an ensemble that agree
+    share theirs.
+    """
+    deviations, order = mixture.deviations.sort(dim=-1)
+    means, places = mixture.means.gather(-1, order), mixture.means.new_tensor(CUTS)
+    cuts = means.unsqueeze(-1) + deviations.unsqueeze(-1) * places
+    needed = cuts[:, 0]
+    for k in range(1, cuts.shape[1]):
+        distance, place = (cuts[:, k].unsqueeze(-1) - needed.unsqueeze(1)).abs().min(dim=-1)
+        shared = distance < CLOSE * deviations[:, k : k + 1]
+        needed = torch.cat([needed, torch.where(shared, needed.gather(1, place), cuts[:, k])], dim=1)
+    return needed
+
+
+def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """Integral of p(y) H(C | y) over each cell, by the finer and by the coarser rule."""
+    half = 0.5 * (upper - lower)
+    nodes = lower.new_tensor([-node for node in NODES] + list(NODES[-2::-1]))
+    y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * nodes
+    log_terms = mixture.component_log_prob(y)
+    density = torch.logsumexp(log_terms, dim=-1).exp()
+    # So far from all components there may be none to share the density out among.
+    values = torch.where(density > 0, density * component_entropy(log_terms), 0.0)
+    fine, coarse = (
+        half * (values * half.new_tensor(rule + rule[-2::-1])).sum(-1) for rule in (KRONROD, GAUSS)
+    )
+    return fine, coarse

@@ -1,0 +1,209 @@
+"""Mixtures of univariate Gaussians: what has a closed form, or a root, for one target only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sklearn_mdn._mixtures import normal
+from sklearn_mdn._mixtures.roots import solve_bracketed
+
+MAX_BEND = 100.0  # a Halley step this much shorter than Newton's tells nothing of the root
+
+
+@dataclass(frozen=True, slots=True)
+class Univariate:
+    """p(y) = sum_k w_k N(y; means_k, deviations_k^2), with any leading batch axes.
+
+    Parameters
+    ----------
+    log_weights : Tensor of shape (..., K)
+        Normalised; -inf is a component that does not exist.
+    means, deviations : Tensor of shape (..., K)
+    """
+
+    log_weights: Tensor
+    means: Tensor
+    deviations: Tensor
+
+    @property
+    def weights(self) -> Tensor:
+        return self.log_weights.exp()
+
+    def standardise(self, y: Tensor) -> Tensor:
+        """(y - means_k) / deviations_k, (..., K)."""
+        return (y.unsqueeze(-1) - self.means).div_(self.deviations)
+
+    @property
+    def log_heights(self) -> Tensor:
+        """log of the maximum of w_k N(y; means_k, deviations_k^2), (..., K)."""
+        return (self.log_weights - self.deviations.log()).sub_(normal.HALF_LOG_2PI)
+
+    def component_log_prob(self, y: Tensor) -> Tensor:
+        """log w_k N(y; means_k, deviations_k^2), (..., K)."""
+        return self.standardise(y).square_().mul_(-0.5).add_(self.log_heights)
+
+    def log_prob(self, y: Tensor) -> Tensor:
+        return torch.logsumexp(self.component_log_prob(y), dim=-1)
+
+    def cdf(self, y: Tensor) -> Tensor:
+        return (self.weights * normal.cdf(self.standardise(y))).sum(-1)
+
+    def sf(self, y: Tensor) -> Tensor:
+        return (self.weights * normal.cdf(-self.standardise(y))).sum(-1)
+
+    def log_cdf(self, y: Tensor) -> Tensor:
+        return self._log_tail(self.standardise(y))
+
+    def log_sf(self, y: Tensor) -> Tensor:
+        return self._log_tail(-self.standardise(y))
+
+    def _log_tail(self, z: Tensor) -> Tensor:
+        # A probability near one has its precision in the complement.
+        complement = (self.weights * normal.cdf(-z)).sum(-1)
+        log_tail = torch.logsumexp(self.log_weights + normal.log_cdf(z), dim=-1)
+        return torch.where(complement < 0.5, torch.log1p(-complement), log_tail)
+
+    def prob(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """P(lower < y <= upper), without cancellation in either tail."""
+        width = (upper - lower).unsqueeze(-1) / self.deviations
+        differences = normal.cdf_difference(self.standardise(lower), self.standardise(upper), width)
+        return (self.weights * differences).sum(-1)
+
+    def mean(self) -> Tensor:
+        return weighted_sum(self.weights, self.means)
+
+    def var(self) -> Tensor:
+        spread = (self.means - self.mean().unsqueeze(-1)).square()
+        return weighted_sum(self.weights, self.deviations.square() + spread)
+
+    def crps(self, y: Tensor) -> Tensor:
+        """E|X - y| - E|X - X'| / 2, Grimit, Gneiting, Berrocal and Johnson (2006), equation 5."""
+        mixture = self.present()
+        distances = normal.mean_absolute(y.unsqueeze(-1) - mixture.means, mixture.deviations)
+        distance = (mixture.weights * distances).sum(-1)
+        return torch.clamp(distance - 0.5 * mixture._mean_difference(), min=0.0)
+
+    def _mean_difference(self) -> Tensor:
+        """E|X - X'| of two independent draws."""
+        weights, means, deviations = self.weights, self.means, self.deviations
+        total = torch.zeros_like(weights[..., 0])
+        for lag in range(weights.shape[-1]):
+            first, second = slice(0, weights.shape[-1] - lag), slice(lag, None)
+            pairs = normal.mean_absolute(
+                means[..., first] - means[..., second],
+                torch.hypot(deviations[..., first], deviations[..., second]),
+            )
+            count = 1.0 if lag == 0 else 2.0
+            total = total + count * (weights[..., first] * weights[..., second] * pairs).sum(-1)
+        return total
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Univariate:
+        """The mixture whose tensors are ``function`` of this one's."""
+        return Univariate(function(self.log_weights), function(self.means), function(self.deviations))
+
+    def take(self, rows: Tensor | slice) -> Univariate:
+        """The mixtures at an index of the first batch axis."""
+        return self.map(lambda stored: stored[rows])
+
+    def widen(self) -> Univariate:
+        """The same with one more batch axis, the last one: y (n, m) then has m values for each of n."""
+        return self.map(lambda stored: stored.unsqueeze(-2))
+
+    def present(self) -> Univariate:
+        """The same densities, components without weight having the place of the heaviest one."""
+        exists = self.weights > 0
+        heaviest = self.log_weights.argmax(-1, keepdim=True).expand(*self.means.shape[:-1], 1)
+
+        def place(stored: Tensor) -> Tensor:
+            return torch.where(exists, stored, torch.take_along_dim(stored, heaviest, dim=-1))
+
+        log_weights = torch.where(exists, self.log_weights, -torch.inf)
+        return Univariate(log_weights, place(self.means), place(self.deviations))
+
+    def resolvable(self) -> Univariate:
+        """The mixture with no component narrower than the spacing of the numbers around its mean."""
+        spacing = torch.finfo(self.means.dtype).eps * self.means.abs()
+        return Univariate(self.log_weights, self.means, torch.maximum(self.deviations, spacing))
+
+    def quantile(self, level: Tensor, upper_tail: bool = False) -> Tensor:
+        """y with P(Y <= y) = level, or P(Y > y) = level; ``level`` broadcasts with the batch axes.
+
+        The root lies between the smallest and the largest of the components' own quantiles. It is found
+        by Halley's method on the logarithm of the nearer tail; an upper tail is a lower one mirrored.
+        """
+        # 1 - level is exact above one half, so no tail is ever the complement of the other.
+        in_upper = level < 0.5 if upper_tail else level > 0.5
+        level = torch.minimum(level, 1.0 - level)
+        sign = torch.where(in_upper, -1.0, 1.0).to(level)
+        mixture, z = self.present(), sign * normal.quantile(level)
+        own = mixture.means + mixture.deviations * z.unsqueeze(-1)
+        ends = sign * own.amin(-1), sign * own.amax(-1)
+        start = sign * (mixture.mean() + torch.where(z == 0, 0.0, mixture.var().sqrt() * z))
+        inverse, weights = mixture.deviations.reciprocal(), mixture.weights
+        shape = own.shape[:-1]
+
+        def flat(stored: Tensor) -> Tensor:
+            return stored.expand(shape).reshape(-1)
+
+        def flat_components(stored: Tensor) -> Tensor:
+            return stored.expand(own.shape).reshape(-1, own.shape[-1])
+
+        parameters = (weights, sign.unsqueeze(-1) * mixture.means, inverse, weights * inverse)
+        lower, upper = flat(torch.minimum(*ends)), flat(torch.maximum(*ends))
+        root = solve_bracketed(
+            tail_equation,
+            (*map(flat_components, parameters), flat(level.log())),
+            lower,
+            upper,
+            torch.clamp(flat(start), lower, upper),
+            flat(1e-6 * mixture.deviations.amin(-1)),
+            rounds=3,
+        )
+        return sign * root.reshape(shape)
+
+    def upper_quantile(self, level: Tensor) -> Tensor:
+        """y with P(Y > y) = level."""
+        return self.quantile(level, upper_tail=True)
+
+
+def weighted_sum(weights: Tensor, values: Tensor, dim: int = -1) -> Tensor:
+    """Sum of what weights leave of values: 0 times infinity is 0 here, where IEEE 754 has NaN."""
+    return (weights * torch.where(weights > 0, values, 0.0)).sum(dim)
+
+
+def tail_equation(
+    x: Tensor, weights: Tensor, means: Tensor, inverse: Tensor, heights: Tensor, log_level: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log of the lower tail less the level's, and Halley's step.
+
+    ``inverse`` are those of the deviations, and ``heights`` weights * inverse.
+    """
+    z = (x.unsqueeze(-1) - means).mul_(inverse)
+    tail = (weights * normal.cdf(z)).sum(-1)
+    slopes = heights * normal.pdf(z)
+    slope = slopes.sum(-1)
+    second = slopes.mul_(z).mul_(inverse).sum(-1)  # minus the second derivative of the tail
+    value, hazard = tail.log() - log_level, slope / tail
+    newton = value / hazard
+    curvature = second / slope + hazard  # minus the second derivative of log tail, over the first
+    bend = torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
+    # Far from the root, where the parabola bends back at once, Newton's step at least leaves the bracket.
+    return value, -newton / torch.where(bend > MAX_BEND, 1.0, bend)
+
+
+def log_derivatives(
+    y: Tensor, log_heights: Tensor, means: Tensor, deviations: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """log p(y) and its first two derivatives."""
+    z = (y.unsqueeze(-1) - means) / deviations
+    log_terms = log_heights - 0.5 * z.square()
+    top = log_terms.amax(-1)
+    terms = (log_terms - top.unsqueeze(-1)).exp()
+    total = terms.sum(-1)
+    slope = -(terms * z / deviations).sum(-1) / total
+    curvature = (terms * (z.square() - 1.0) / deviations.square()).sum(-1) / total - slope.square()
+    return top + total.log(), slope, curvature

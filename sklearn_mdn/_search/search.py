@@ -1,0 +1,484 @@
+"""MDNSearchCV: GridSearchCV's contract, with the networks of all folds and candidates trained as stacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from itertools import product
+from numbers import Integral
+
+import joblib
+import numpy as np
+from sklearn.base import _fit_context, clone
+from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import (
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params
+
+from sklearn_mdn._distributions.row_weights import check_row_weights
+from sklearn_mdn._distributions.unwrap import weight_argument
+from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
+from sklearn_mdn._search.tasks import Task, network_of, prepare, stacks_of, train_stack
+
+# Attributes that only some settings of ``refit`` and ``scoring`` set.
+CHOICES = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
+CHOICES += ("stacking_weights_", "feature_names_in_")
+
+
+class MDNSearchCV(BaseSearchCV):
+    """Search over parameters of an MDNRegressor with cross-validation, all networks trained as stacks.
+
+    A drop-in for :class:`sklearn.model_selection.GridSearchCV` where the estimator is an
+    :class:`MDNRegressor` or a pipeline that ends in one: the same parameters, results and scores. The
+    networks of all folds and all candidates of one shape train together, which takes a
+    fraction of the time of training them one by one.
+
+    Candidates train in one stack if they differ in nothing but ``n_components``, ``alpha``,
+    ``learning_rate_init``, ``dropout``, ``max_iter``, the stopping rule, the clipping thresholds,
+    ``n_estimators`` and ``random_state`` (and in parameters of the pipeline's other steps); each other
+    value of a parameter forms stacks of its own. The stopping rule is ``early_stopping``,
+    ``validation_fraction``, ``tol`` and ``n_iter_no_change``. As in GridSearchCV, ``batch_size="auto"`` goes
+    by the rows of each fold; where folds end up with different sizes, they form stacks of their own.
+
+    Parameters
+    ----------
+    estimator : MDNRegressor or Pipeline
+        What to search for. A pipeline's transformers are fitted once for each fold and each of their
+        settings.
+    param_grid : dict, list of dict, or iterable of candidates
+        Lists of values by parameter name, or several such grids. Any other iterable gives the candidates
+        themselves, dicts of one value by parameter name;
+        :class:`sklearn.model_selection.ParameterSampler` makes it a random search.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in GridSearchCV. None is the mean held-out log-likelihood.
+    n_jobs : int, default=None
+        Processes that train stacks side by side. None means 1; a small stack keeps one core busy.
+    refit : bool, str, callable or "stacking", default=True
+        As in GridSearchCV. "stacking" refits nothing: it keeps all fold networks and gives each candidate
+        the weight that maximises the log-likelihood of the pooled out-of-fold densities [1]_, whatever
+        ``scoring`` says. The ``calibration_`` of the networks is chosen by the same densities: first a
+        candidate's networks are made wider or narrower together, as is best for it alone, and in the end
+        those of all candidates, as is best for the pool. Where targets were rounded, to whole numbers say,
+        the densities are compared after the error of rounding was added to them [2]_. ``best_estimator_``
+        is then a :class:`DensityPool`.
+    cv : int, cross-validation generator or iterable, default=None
+        As in GridSearchCV; None is 5-fold.
+    verbose : int, default=0
+        1 announces the search, 2 also tells about each stack.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Stacks dispatched to processes at a time.
+    error_score : "raise" or numeric, default=np.nan
+        Score of a fit that fails; "raise" raises its error.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` has training scores.
+    max_stack_bytes : int, default=2**28
+        Bound on the memory that the networks of a stack take in training; a single fit is a stack of its
+        own, however large. The rows, 20 bytes for each row of each network, and some 100 MB for scoring
+        held-out rows come on top.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        As in GridSearchCV. The fit time of a candidate is its share of its stack's.
+    best_estimator_ : estimator
+        Refitted on all rows, or the pool of ``refit="stacking"``.
+    best_score_ : float
+        Mean cross-validated score of the best candidate, also where ``refit="stacking"`` keeps all of them;
+        not there with several scorers and no ``refit`` that chooses by one.
+    best_params_ : dict
+        Its parameters.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    stacking_weights_ : ndarray of shape (n_candidates,)
+        Weight of each candidate; 0 for those that failed. Only with ``refit="stacking"``.
+    scorer_ : callable or dict
+        What the held-out rows were scored with.
+    n_splits_ : int
+        Folds.
+    refit_time_ : float
+        Seconds that the refit, or finding the stacking weights, took.
+    multimetric_ : bool
+        Whether there were several scorers.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Features seen in ``fit``, and their names where ``X`` had string names for all of them. Only if
+        ``best_estimator_`` has them.
+
+    Notes
+    -----
+    The search forwards the methods that GridSearchCV forwards, such as ``predict``, with ``X`` alone. The
+    function :func:`~sklearn_mdn.predict_distribution` gives densities, and with them intervals, quantiles and
+    the log densities of targets: ``predict_distribution(search, X).logpdf(y)``.
+
+    Callbacks of the search see the training as a task "search" with a subtask "stack" for each stack, which
+    has a subtask "epoch" for each epoch, and then a task "refit". No fitted estimator comes with an epoch,
+    which belongs to many; a callback that asks for the end there ends the stack. Callbacks of the estimator
+    inside see the refit alone.
+
+    References
+    ----------
+    .. [1] P. Smyth and D. Wolpert, "Linearly combining density estimators via stacking", Machine
+       Learning 36, 1999.
+    .. [2] W. F. Sheppard, "On the calculation of the most probable values of frequency-constants, for data
+       arranged according to equidistant division of a scale", Proceedings of the London Mathematical
+       Society 29, 1898.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> mdn = MDNRegressor(max_iter=10, random_state=0)
+    >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=3, refit="stacking").fit(X, y)
+    >>> search.stacking_weights_.shape
+    (2,)
+    >>> search.predict(X[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints = {
+        **BaseSearchCV._parameter_constraints,
+        "param_grid": [dict, list, Iterable],
+        "max_stack_bytes": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        cv=None,
+        verbose=0,
+        pre_dispatch="2*n_jobs",
+        error_score=np.nan,
+        return_train_score=False,
+        max_stack_bytes=2**28,
+    ):
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.param_grid = param_grid
+        self.max_stack_bytes = max_stack_bytes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = self.estimator.__sklearn_tags__()
+        tags.target_tags, tags.regressor_tags = inner.target_tags, inner.regressor_tags
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Train every candidate on every fold, score them, and refit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Passed on to the estimator's ``fit`` (``sample_weight``; split with the rows), the splitter
+            (``groups``) and the scorers, as in GridSearchCV.
+
+        Returns
+        -------
+        self : MDNSearchCV
+            The fitted search.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no MDNRegressor and no pipeline that ends in one, or with
+            ``refit="stacking"`` a candidate replaces it by something else.
+        ValueError
+            If an argument is not as described, ``refit`` is a name that no scorer has, a candidate names a
+            parameter that there is not, or every fit failed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.cv_results_["mean_test_score"].shape
+        (2,)
+        """
+        self._check_arguments()
+        # 1. What to train, on what, and how to judge it
+        scorers, refit_metric = self._get_scorers()
+        X, y = indexable(X, y)
+        params = _check_method_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        candidates, splits = list(self._candidates()), self._splits(X, y, routed.splitter.split)
+        if self.verbose > 0:
+            print(
+                f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, "
+                f"totalling {len(splits) * len(candidates)} fits"
+            )
+        # 2. Train and score
+        tasks = self._tasks(candidates, splits, X, y, routed.estimator.fit)
+        self._train(tasks, context)
+        for task in tasks:
+            self._score_task(task, splits[task.split], X, y, scorers, routed.scorer.score)
+        self.cv_results_ = self._results(tasks, candidates)
+        # 3. Choose and refit; nothing of an earlier fit stays beside it
+        for name in CHOICES:
+            vars(self).pop(name, None)
+        self._select(refit_metric, tasks)
+        if self.refit:
+            self._refit(tasks, X, y, routed.estimator.fit, context)
+        self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
+        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _check_arguments(self) -> None:
+        """Refuse an estimator without a network, and a ``refit`` that means nothing."""
+        if network_of(self.estimator) is None:
+            steps = [self.estimator]
+            while isinstance(steps[-1], Pipeline):
+                steps.append(steps[-1].steps[-1][1])
+            raise TypeError(
+                "estimator must be an MDNRegressor or a Pipeline whose last step is one, "
+                f"got {' that ends in '.join(type(step).__name__ for step in steps)}."
+            )
+        one_score = self.scoring is None or isinstance(self.scoring, str)
+        if (
+            isinstance(self.refit, str)
+            and one_score
+            and self.refit not in ("stacking", "score", self.scoring)
+        ):
+            raise ValueError(
+                'refit must be a bool, "stacking", a callable or the name of a scorer, '
+                f"got {self.refit!r} beside scoring={self.scoring!r}."
+            )
+
+    def _candidates(self) -> Iterable[dict]:
+        grid = self.param_grid
+        return ParameterGrid(grid) if isinstance(grid, (Mapping, list, tuple)) else grid
+
+    def _splits(self, X, y, split_params) -> list[tuple[np.ndarray, np.ndarray]]:
+        cv = check_cv(self.cv, y, classifier=False)
+        self.n_splits_ = cv.get_n_splits(X, y, **split_params)
+        splits = list(cv.split(X, y, **split_params))
+        if len(splits) != self.n_splits_:
+            raise ValueError(
+                "cv.split and cv.get_n_splits return inconsistent results. "
+                f"Expected {self.n_splits_} splits, got {len(splits)}"
+            )
+        return splits
+
+    def _tasks(self, candidates, splits, X, y, fit_params) -> list[Task]:
+        """Every candidate on every split: planned, failed, or fitted where there is no network."""
+        tasks, cache, base = [], {}, clone(self.estimator)
+        for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
+            task = Task(clone(base).set_params(**clone(parameters, safe=False)), i, j, test)
+            tasks.append(task)
+            if self.refit == "stacking" and network_of(task.estimator) is None:
+                raise TypeError(
+                    'refit="stacking" needs candidates that are, or end in, an MDNRegressor, '
+                    f"got {parameters}."
+                )
+            with task.attempt("fit_time", self.error_score):
+                X_train, y_train = _safe_split(task.estimator, X, y, train)
+                own_params = _check_method_params(X, params=fit_params, indices=train)
+                if network_of(task.estimator) is None:
+                    task.estimator.fit(X_train, y_train, **own_params)
+                else:
+                    prepare(task, parameters, X_train, y_train, own_params, cache)
+        if not tasks:
+            raise ValueError("No fits were performed: there are no candidates, or no splits.")
+        return tasks
+
+    def _train(self, tasks, context) -> None:
+        """Train all plans, stack by stack, and store what comes of them."""
+        planned = [task for task in tasks if task.plan is not None]
+        n_jobs = joblib.effective_n_jobs(self.n_jobs)
+        stacks = stacks_of(planned, self.max_stack_bytes, n_jobs)
+        search = context.subcontext(task_name="search", max_subtasks=len(stacks), sequential_subtasks=False)
+        search.call_on_fit_task_begin(estimator=self)
+        # Made ahead, since a context cannot grow while a worker's copy of it is being pickled.
+        contexts = [
+            search.subcontext(
+                task_name="stack",
+                task_id=number,
+                max_subtasks=max(task.plan.settings.max_iter for task in stack),
+            )
+            for number, stack in enumerate(stacks)
+        ]
+        outcomes = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
+            delayed(train_stack)(
+                [task.plan for task in stack],
+                (network_of(stack[0].estimator).device, network_of(stack[0].estimator).dtype),
+                stack_context,
+                self,
+            )
+            for stack, stack_context in zip(stacks, contexts, strict=True)
+        )
+        for number, (stack, (result, seconds)) in enumerate(zip(stacks, outcomes, strict=True), start=1):
+            n_members = sum(len(task.plan.train) for task in stack)
+            if self.verbose > 1:
+                print(f"[stack {number}/{len(stacks)}] {n_members} networks, {seconds:.1f}s")
+            for place, task in enumerate(stack):
+                task.fit_time += seconds * len(task.plan.train) / n_members
+                with task.attempt("fit_time", self.error_score):
+                    if isinstance(result, Exception):
+                        raise result
+                    network_of(task.estimator)._store(task.plan, result[place])
+                    task.plan = None
+        search.call_on_fit_task_end(estimator=self)
+
+    def _score_task(self, task, split, X, y, scorers, score_params) -> None:
+        """Score one fitted candidate as GridSearchCV does, a failed one by ``error_score``."""
+        if task.error is not None:
+            names = scorers._scorers if isinstance(scorers, _MultimetricScorer) else None
+            failed = self.error_score if names is None else dict.fromkeys(names, self.error_score)
+            task.test_scores, task.train_scores = failed, failed
+            return
+        train, test = split
+        start = time.perf_counter()
+
+        def score(rows):
+            X_part, y_part = _safe_split(task.estimator, X, y, rows, train)
+            own_params = _check_method_params(X, params=score_params, indices=rows)
+            return _score(task.estimator, X_part, y_part, scorers, own_params, self.error_score)
+
+        task.test_scores = score(test)
+        task.score_time = time.perf_counter() - start
+        if self.return_train_score:
+            task.train_scores = score(train)
+
+    def _results(self, tasks, candidates) -> dict:
+        out = [
+            {
+                "fit_time": task.fit_time,
+                "score_time": task.score_time,
+                "test_scores": task.test_scores,
+                "fit_error": task.traceback,
+                **({"train_scores": task.train_scores} if self.return_train_score else {}),
+            }
+            for task in tasks
+        ]
+        _warn_or_raise_about_fit_failures(out, self.error_score)
+        if callable(self.scoring):
+            _insert_error_scores(out, self.error_score)
+        self.multimetric_ = isinstance(out[0]["test_scores"], dict)
+        if callable(self.scoring) and self.multimetric_:
+            self._check_refit_for_multimetric(out[0]["test_scores"])
+        return self._format_results(candidates, self.n_splits_, out)
+
+    def _check_refit_for_multimetric(self, scores):
+        if self.refit != "stacking":
+            super()._check_refit_for_multimetric(scores)
+
+    def _select(self, refit_metric, tasks) -> None:
+        """Set ``best_index_`` and what follows from it, under GridSearchCV's conditions."""
+        stacks = self.refit == "stacking"
+        if self.multimetric_ and (stacks or not self.refit):
+            return
+        if callable(self.scoring) and self.multimetric_:
+            refit_metric = self.refit
+        chooser = True if stacks else self.refit
+        self.best_index_ = self._select_best_index(chooser, refit_metric, self.cv_results_)
+        if not callable(self.refit):
+            self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+    def _refit(self, tasks, X, y, fit_params, context) -> None:
+        start = time.perf_counter()
+        refit = context.subcontext(task_name="refit")
+        if self.refit == "stacking":
+            refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            held_out, n_candidates = self._held_out(tasks, X, y), len(self.cv_results_["params"])
+            row_weight = self._row_weights(fit_params, y)
+            self.best_estimator_, self.stacking_weights_ = stacked(held_out, n_candidates, row_weight)
+        else:
+            self.best_estimator_ = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            with refit.propagate_callback_context(self.best_estimator_):
+                refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
+                self.best_estimator_.fit(X, y, **fit_params)
+        self.refit_time_ = time.perf_counter() - start
+        if getattr(self.best_estimator_, "feature_names_in_", None) is not None:
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        refit.call_on_fit_task_end(estimator=self, X=X, y=y)
+
+    def _row_weights(self, fit_params, y) -> np.ndarray:
+        """Sample weights on their way to the network, or ones."""
+        return check_row_weights(fit_params.get(weight_argument(self.estimator)), y)
+
+    def _held_out(self, tasks, X, y) -> list[HeldOut]:
+        """What the candidates that did not fail say of the rows that they have not seen."""
+        failed = {task.candidate for task in tasks if task.error is not None}
+        noise, held_out = rounding_error(np.asarray(y, dtype=np.float64)), []
+        for task in tasks:
+            if task.candidate not in failed:
+                X_test, y_test = _safe_split(task.estimator, X, y, task.test)
+                y_test = np.array(y_test, dtype=np.float64)  # torch wants it writable
+                network, rows = network_of(task.estimator), np.arange(len(y))[task.test]
+                held_out.append(
+                    HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test, noise)
+                )
+        if not held_out:  # as a refit on all rows would
+            raise next(task.error for task in tasks if task.error is not None)
+        return held_out
+
+    def score(self, X, y=None, **params):
+        """Score of the best estimator on the given rows, as in GridSearchCV.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **params : dict
+            Passed on to the scorer.
+
+        Returns
+        -------
+        score : float
+            By ``scoring``; with several scorers the one named by ``refit``, or the mean
+            log-likelihood with ``refit="stacking"``.
+
+        Raises
+        ------
+        AttributeError
+            If ``refit=False``.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.score(X, y) == search.best_estimator_.score(X, y)
+        True
+        """
+        if self.refit == "stacking" and self.multimetric_:
+            return self.best_estimator_.score(X, y, **params)
+        return super().score(X, y, **params)

@@ -1,0 +1,172 @@
+"""Candidates of a search on splits: what comes before their networks is fitted, the networks form stacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pickle import PicklingError
+from traceback import format_exception
+from typing import final
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
+
+from sklearn_mdn._estimators.plans import Plan, Trained, network_bytes, stack_key, train_plans
+from sklearn_mdn._estimators.regressor import MDNRegressor, check_device
+from sklearn_mdn._estimators.rows import TrainingSet
+
+
+@final
+@dataclass
+class Task:
+    """One candidate on one split: its estimator, and what becomes of it."""
+
+    estimator: BaseEstimator
+    candidate: int
+    split: int
+    test: np.ndarray
+    plan: Plan | None = None
+    fit_time: float = 0.0
+    score_time: float = 0.0
+    error: Exception | None = None
+    traceback: str | None = None
+    test_scores: object = None
+    train_scores: object = None
+
+    @contextmanager
+    def attempt(self, timed: str, error_score) -> Iterator[None]:
+        """Add the time of the block to ``timed``, and keep an error of it unless it is to be raised."""
+        start = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            if error_score == "raise":
+                raise
+            self.fail(error)
+        finally:
+            setattr(self, timed, getattr(self, timed) + time.perf_counter() - start)
+
+    def fail(self, error: Exception) -> None:
+        self.error, self.plan = error, None
+        self.traceback = "".join(format_exception(error))
+
+
+@final
+@dataclass(frozen=True)
+class Prepared:
+    """What the steps before the network make of a split; candidates that differ behind them share it."""
+
+    steps: dict
+    X: object
+    data: TrainingSet
+
+
+class _Recorder(MDNRegressor):
+    """Stands in for the network while a pipeline fits its transformers, and keeps what arrives."""
+
+    @classmethod
+    def of(cls, network: MDNRegressor) -> _Recorder:
+        recorder = cls()
+        vars(recorder).update(vars(clone(network)))  # parameters and metadata requests
+        return recorder
+
+    # What is wrong about its arguments is said as the network's fit would.
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        self.arrived_ = {
+            "X": X,
+            "y": y,
+            "sample_weight": sample_weight,
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
+        return self
+
+    fit.__qualname__ = "MDNRegressor.fit"
+
+
+def network_of(estimator) -> MDNRegressor | None:
+    """The network to be trained: the estimator, or the last step of the pipeline that it is."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return last if isinstance(last, MDNRegressor) else None
+
+
+def prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) -> None:
+    """Fit what comes before the network, unless another candidate has done it, and plan the network's fit."""
+    estimator, network = task.estimator, network_of(task.estimator)
+    name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
+    before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
+    try:
+        key = (task.split, joblib.hash(before))
+    except (PicklingError, AttributeError, TypeError):  # what cannot be compared is fitted for itself
+        key = (task.split, task.candidate)
+    prepared = cache.get(key)
+    network._validate_params()
+    if prepared is None:
+        recorder, steps = _Recorder.of(network), {}
+        if name:
+            estimator.set_params(**{name: recorder}).fit(X, y, **fit_params)
+            estimator.set_params(**{name: network})
+            steps = dict(estimator.steps[:-1])
+        else:
+            recorder.fit(X, y, **fit_params)
+        arrived = recorder.arrived_
+        prepared = cache[key] = Prepared(steps, arrived["X"], network._validate(**arrived))
+    else:
+        network._check_settings(watched=prepared.data.n_watched > 0)
+        validate_data(network, prepared.X, skip_check_array=True)
+        if name:
+            estimator.set_params(**prepared.steps)
+    task.plan = network._build(prepared.data)
+
+
+def train_stack(
+    plans: list[Plan], settings: tuple, context, caller
+) -> tuple[list[Trained] | Exception, float]:
+    """Train plans as one stack, telling callbacks; returns what came of it, or the error, and the seconds."""
+
+    def on_epoch(epoch, state) -> bool:
+        step = context.subcontext(task_name="epoch")
+        step.call_on_fit_task_begin(estimator=caller)
+        return step.call_on_fit_task_end(estimator=caller)
+
+    start = time.perf_counter()
+    device, dtype = settings
+    context.call_on_fit_task_begin(estimator=caller)
+    try:
+        result = train_plans(
+            plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
+        )
+    except Exception as error:
+        result = error
+    context.call_on_fit_task_end(estimator=caller)
+    return result, time.perf_counter() - start
+
+
+def stacks_of(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[Task]]:
+    """Tasks that can train together, in stacks within ``max_stack_bytes``, and enough for ``n_jobs``."""
+    groups: dict[tuple, list[Task]] = {}
+    for task in tasks:
+        network = network_of(task.estimator)
+        groups.setdefault((stack_key(task.plan), network.device, network.dtype), []).append(task)
+    stacks = []
+    for group in groups.values():
+        longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
+        stack, n_networks, largest = [], 0, 0
+        for task in group:
+            # In a stack all networks have as many components as the one with the most.
+            own, size = len(task.plan.train), network_bytes(task.plan, network_of(task.estimator).dtype)
+            full = (n_networks + own) * max(largest, size) > max_stack_bytes
+            if stack and (full or len(stack) == longest):
+                stacks.append(stack)
+                stack, n_networks, largest = [], 0, 0
+            stack.append(task)
+            n_networks, largest = n_networks + own, max(largest, size)
+        stacks.append(stack)
+    return stacks

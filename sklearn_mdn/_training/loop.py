@@ -1,0 +1,400 @@
+"""The training loop of a stack: one state, one step for all members, each with settings of its own.
+
+It knows an objective, rows and members; it knows neither mixtures nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import torch
+from torch import Tensor
+
+from sklearn_mdn._torch.threads import threads_for
+from sklearn_mdn._training.rows import Batch, Member, Rows, dropout_factors, epoch_batches, validation_rows
+
+# Adam's published constants (Kingma and Ba 2015).
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+# Decay of the running average of the weights, which is what is validated and kept: it has most of what a
+# smaller learning rate would bring (Polyak and Juditsky 1992; Tarvainen and Valpola 2017).
+AVERAGING = 0.99
+
+# Rows of all members together that validation evaluates at once, and numbers that it may make of them.
+VALIDATION_BLOCK, VALIDATION_NUMBERS = 1 << 14, 1 << 23
+
+
+class Derivative(Protocol):
+    """The objective and its gradient at parameters (S, P) that change in place."""
+
+    def __call__(
+        self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-likelihoods (S, B), and the gradient (S, P) of their sums weighted by ``weight`` (S, B).
+
+        The gradient may be the same tensor each time, and be overwritten.
+        """
+
+
+class Objective(Protocol):
+    """What is maximised: the log-likelihood of each row under each member's network, (S, B).
+
+    Held-out rows are scored under several calibrations of the same network, (C, S, B), and the best one
+    of each member counts.
+    """
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]: ...
+
+    @property
+    def n_decayed(self) -> int: ...
+
+    def select(self, index: Tensor) -> Objective: ...
+
+    def derivative(self, params: Tensor) -> Derivative: ...
+
+    @property
+    def calibrations(self) -> Sequence[float]: ...
+
+    @property
+    def numbers_a_row(self) -> int:
+        """Of the largest tensor that ``calibrated`` makes."""
+
+    def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor: ...
+
+
+def rows_at_once(objective: Objective) -> int:
+    """Rows of all members together that can be scored under all calibrations at once."""
+    return max(1, min(VALIDATION_BLOCK, VALIDATION_NUMBERS // objective.numbers_a_row))
+
+
+@final
+@dataclass(frozen=True)
+class MemberSettings:
+    """How one member is trained."""
+
+    max_iter: int
+    learning_rate: float
+    alpha: float
+    dropout: float
+    clip_grad_value: float = math.inf
+    clip_grad_norm: float = math.inf
+    tol: float = 0.0
+    n_iter_no_change: float = math.inf
+    warm_up: float = 0.05
+
+    def rates(self, steps: Tensor, n_steps: int) -> Tensor:
+        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
+        warm = max(1, math.ceil(self.warm_up * n_steps))
+        fall = 0.5 * (1.0 + torch.cos(math.pi * (steps - warm + 1).double() / (n_steps - warm + 1)))
+        return self.learning_rate * torch.where(steps < warm, (steps + 1).double() / warm, fall)
+
+
+@final
+@dataclass
+class History:
+    """What is known of one member's training."""
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best_score: float = -math.inf
+    calibration: float = 1.0
+    stale: int = 0
+    n_skipped: int = 0
+    stopped: bool = False
+    failure: str | None = None
+
+
+@final
+class TrainingState:
+    """Everything that changes: a row of each matrix is a member still in training."""
+
+    def __init__(self, params: Tensor, objective: Objective, rows: Rows, members: list[Member]) -> None:
+        self.histories = [History() for _ in members]
+        self.result = params.clone()
+        self.active = torch.arange(len(members), device="cpu")
+        self.params = params.clone()
+        self.average = self.params.clone()
+        self.best = self.params.clone()
+        self.first = torch.zeros_like(self.params)
+        self.second = torch.zeros_like(self.params)
+        self.n_updates = torch.zeros(len(members), dtype=torch.int64, device=params.device)
+        self.objective = objective
+        self.derivative = objective.derivative(self.params)
+        self.members = members
+        self.held_out = validation_rows(members, rows)
+
+    def snapshot(self) -> Tensor:
+        """Each member's best parameters so far, (S, P)."""
+        with torch.inference_mode():
+            self.result[self.active] = self.best
+        return self.result.clone()
+
+    def keep(self, mask: list[bool]) -> None:
+        """Store the parameters of the members that leave the stack, go on with the others."""
+        if all(mask):
+            return
+        self.snapshot()
+        index = torch.tensor(mask, device="cpu").nonzero().squeeze(1)
+        self.active = self.active[index]
+        self.members = [member for member, kept in zip(self.members, mask, strict=True) if kept]
+        on_device = index.to(self.params.device)
+        for name in ("params", "average", "best", "first", "second", "n_updates"):
+            setattr(self, name, getattr(self, name)[on_device])
+        self.objective = self.objective.select(on_device)
+        self.derivative = self.objective.derivative(self.params)
+        self.held_out = (self.held_out[0][on_device], self.held_out[1][on_device])
+
+
+@final
+class Adam:
+    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on the rows of a matrix (S, P), for an epoch.
+
+    Each row has its own count of updates, rate, decay and clipping. One that takes no part in a step keeps
+    every number.
+    """
+
+    def __init__(self, settings: list[MemberSettings], state: TrainingState, rates: Tensor) -> None:
+        """Prepare as many steps as there are ``rates`` (n_steps, S, 1)."""
+        like = state.params
+
+        def column(name: str) -> Tensor:
+            values = [getattr(setting, name) for setting in settings]
+            return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)
+
+        self.n_decayed, n_steps = state.objective.n_decayed, len(rates)
+        self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
+        self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
+        self.zero = like.new_zeros(())
+        # What depends on the number of updates alone, for the next n_steps of them, (n_steps, 6, S, 1). In
+        # float64, since 1 - beta_2^t cancels.
+        count = torch.arange(1, n_steps + 1, device=like.device).unsqueeze(1) + state.n_updates.double()
+        root, one = (1.0 - BETA_2**count).sqrt(), torch.ones_like(count)
+        share = (9.0 / (10.0 + count)).clamp_min(1.0 - AVERAGING)  # an average over few steps at first
+        bias_1 = 1.0 - BETA_1**count
+        by_count = [root * EPSILON, root / bias_1, one * (1.0 - BETA_1), one * (1.0 - BETA_2), share, one]
+        self.by_count = torch.stack(by_count, dim=1).unsqueeze(-1).to(like.dtype)
+        # Factors on these that depend on the step, (n_steps, 6, S, 1).
+        one = torch.ones_like(rates)
+        self.by_step = torch.stack([one, rates, one, one, one, rates * column("alpha")], dim=1)
+        self.taken = torch.zeros_like(state.n_updates)
+        self.place = self.taken.view(1, 1, -1, 1).expand(1, *self.by_count.shape[1:])
+
+    def step(
+        self, state: TrainingState, number: int, loss: Tensor, gradient: Tensor, active: Tensor
+    ) -> Tensor:
+        """Move the rows of ``state.params`` that are ``active`` (S,) and finite; ``number`` counts steps.
+
+        ``gradient`` is overwritten. Returns which rows moved, (S,).
+        """
+        # A row's length is finite exactly if its entries are (and do not overflow when squared), and only
+        # finite numbers are 0 when taken from themselves.
+        length = torch.linalg.vector_norm(gradient, dim=1)
+        size = loss + length
+        moved: Tensor = active & (size - size == 0.0)
+        taken = moved.unsqueeze(1)
+        factors = self.by_count.gather(0, self.place)[0] * self.by_step[number]
+        epsilon = factors[0]
+        _, rate, new_1, new_2, share, decay = (factors * taken).unbind()
+        self.taken += moved
+        # 1. Clip each entry at the row's threshold, then each row to its length; 0 in rows that stay. (An
+        #    operation that picks entries by a column of marks takes several times as long as arithmetic.)
+        if self.clips_values:
+            gradient = torch.maximum(torch.minimum(gradient, self.clip_value), -self.clip_value)
+            length = torch.linalg.vector_norm(gradient, dim=1)
+        shortening = (self.clip_norm / length.unsqueeze(1)).clamp_max_(1.0)
+        gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(torch.where(taken, shortening, self.zero))
+        # 2. Moments
+        state.first.lerp_(gradient, new_1)
+        state.second.lerp_(gradient.square_(), new_2)
+        # 3. Decay, then move
+        decayed = state.params[:, : self.n_decayed]
+        decayed.addcmul_(decayed, decay, value=-1.0)
+        denominator = torch.sqrt(state.second, out=gradient).add_(epsilon)
+        state.params.addcdiv_(state.first * rate, denominator, value=-1.0)
+        # 4. The running average of the weights
+        state.average.lerp_(state.params, share)
+        return moved
+
+
+def autocast_off(device_type: str) -> AbstractContextManager[object]:
+    """Arithmetic in the precision asked for, also where the caller lets torch lower it."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()  # some devices know no autocast at all
+
+
+def train(
+    objective: Objective,
+    params: Tensor,
+    rows: Rows,
+    members: list[Member],
+    settings: list[MemberSettings],
+    on_epoch: Callable[[int, TrainingState], bool] | None = None,
+) -> TrainingState:
+    """Train a stack.
+
+    Parameters
+    ----------
+    objective : Objective
+        Log-likelihood of rows.
+    params : Tensor of shape (S, P)
+        Where each member starts; left as it is.
+    rows : Rows
+    members : list of S Member
+        One without validation rows ends with its last (averaged) weights, any other with its best ones.
+    settings : list of S MemberSettings
+    on_epoch : callable, optional
+        Called after each epoch with its number and the state; training stops when it returns True.
+
+    Returns
+    -------
+    TrainingState
+        ``snapshot()`` gives the parameters (S, P), ``histories`` what happened.
+    """
+    n_rows = sum(member.rows_per_step for member in members)
+    # Inference mode spares small operations a sixth of their time, where autograd would keep its books.
+    with threads_for(n_rows), autocast_off(params.device.type), torch.inference_mode():
+        return _train(objective, params, rows, members, settings, on_epoch)
+
+
+def _train(
+    objective: Objective,
+    params: Tensor,
+    rows: Rows,
+    members: list[Member],
+    settings: list[MemberSettings],
+    on_epoch: Callable[[int, TrainingState], bool] | None,
+) -> TrainingState:
+    """The loop of ``train``."""
+    state = TrainingState(params, objective, rows, members)
+    # 0. The start is the first candidate for the best weights
+    for history, score, calibration in zip(state.histories, *validate(state, rows), strict=True):
+        if math.isfinite(score):
+            history.best_score, history.calibration = score, calibration
+    epoch = 0
+    while len(state.active):
+        # 1. One pass over each member's rows
+        current = [settings[i] for i in state.active.tolist()]
+        losses, taken = run_epoch(state, rows, current, epoch)
+        # 2. Score the held-out rows and keep the best weights
+        record(state, current, losses, taken, *validate(state, rows))
+        # 3. Report
+        epoch += 1
+        with torch.inference_mode(mode=False):  # what is called may be anything
+            stop = on_epoch is not None and on_epoch(epoch, state)
+        # 4. Let the finished members leave the stack
+        going = [
+            not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
+            for i in state.active.tolist()
+        ]
+        state.keep(going)
+    return state
+
+
+def run_epoch(
+    state: TrainingState, rows: Rows, settings: list[MemberSettings], epoch: int
+) -> tuple[Tensor, Tensor]:
+    """All steps of an epoch.
+
+    Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
+    """
+    rates = learning_rates(state.members, settings, epoch).to(state.params)
+    optimizer = Adam(settings, state, rates)
+    dropout = [setting.dropout for setting in settings]
+    widths = state.objective.hidden_widths
+    losses, moved = [], []
+    for step, batch in enumerate(epoch_batches(state.members, rows)):
+        keep = dropout_factors(state.members, dropout, widths, step, batch)
+        loss, gradient = loss_and_gradient(state, batch, keep)
+        moved.append(optimizer.step(state, step, loss, gradient, batch.active))
+        losses.append(loss)
+    state.n_updates += optimizer.taken
+    taken, loss = torch.stack(moved).cpu(), torch.stack(losses).cpu().double()
+    n_taken = taken.sum(0)
+    n_active = torch.tensor([member.n_steps for member in state.members], device="cpu")
+    return torch.where(taken, loss, 0.0).sum(0) / n_taken, torch.stack([n_taken, n_active], dim=1)
+
+
+def loss_and_gradient(
+    state: TrainingState, batch: Batch, keep: Sequence[Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    """Each member's weighted mean negative log-likelihood on its batch (S,), and its gradient (S, P).
+
+    What pads a batch repeats rows of its own, so that 0 times infinity can only come up where a loss is
+    infinite anyway.
+    """
+    log_likelihood, gradient = state.derivative(batch.x, batch.y, batch.weight, keep)
+    return (batch.weight * log_likelihood).sum(1), gradient
+
+
+def learning_rates(members: list[Member], settings: list[MemberSettings], epoch: int) -> Tensor:
+    """Rates of the steps of an epoch, (steps, S, 1); 0 where a member has no such step."""
+    n_steps = max(member.n_steps for member in members)
+    rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64, device="cpu")
+    alike: dict[tuple[MemberSettings, int], list[int]] = {}
+    for i, (member, setting) in enumerate(zip(members, settings, strict=True)):
+        alike.setdefault((setting, member.n_steps), []).append(i)
+    for (setting, own), places in alike.items():
+        steps = epoch * own + torch.arange(own, device="cpu")
+        rates[:own, places] = setting.rates(steps, setting.max_iter * own).view(-1, 1, 1)
+    return rates
+
+
+def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]]:
+    """Score the averaged weights of each member on its held-out rows.
+
+    Returns the weighted mean log-likelihood under the calibration that gives the highest, NaN for a member
+    that holds out nothing, and that calibration.
+    """
+    index, factor = state.held_out
+    calibrations = state.objective.calibrations
+    total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
+    block = max(1, rows_at_once(state.objective) // len(index))
+    for part, weight in zip(index.split(block, dim=1), factor.split(block, dim=1), strict=True):
+        log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
+        total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
+    best, choice = total.cpu().max(dim=0)
+    empty = torch.tensor([len(member.validation) == 0 for member in state.members], device="cpu")
+    scores: list[float] = best.masked_fill(empty, math.nan).tolist()
+    return scores, [calibrations[i] for i in choice.tolist()]
+
+
+def record(
+    state: TrainingState,
+    settings: list[MemberSettings],
+    losses: Tensor,
+    taken: Tensor,
+    scores: list[float],
+    calibrations: list[float],
+) -> None:
+    """Write the epoch into the histories, keep best weights, and mark who is to stop."""
+    improved = []
+    for place, (i, setting) in enumerate(zip(state.active.tolist(), settings, strict=True)):
+        history, held_out = state.histories[i], len(state.members[place].validation) > 0
+        n_taken, n_active = taken[place].tolist()
+        history.n_skipped += int(n_active - n_taken)
+        if n_taken == 0:
+            history.failure = "loss or gradient was not finite in every step of an epoch"
+            history.stopped = True
+            improved.append(False)
+            continue
+        history.loss.append(losses[place].item())
+        score = -history.loss[-1]
+        if held_out:
+            score = scores[place]
+            history.validation.append(score)
+        better = score > history.best_score
+        enough = score > history.best_score + setting.tol
+        history.stale = 0 if enough else history.stale + 1
+        if better:
+            history.best_score = score
+            history.calibration = calibrations[place] if held_out else 1.0
+        history.stopped = history.stale >= setting.n_iter_no_change
+        improved.append(better or not held_out)
+    mask = torch.tensor(improved, device=state.params.device).unsqueeze(1)
+    state.best = torch.where(mask, state.average, state.best)

@@ -1,0 +1,271 @@
+"""One face for everything that can be judged: mixtures, draws, and distributions from elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.utils import check_array
+
+from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.transformed import TransformedDensity
+
+# Between these levels lies what a numerical CRPS integrates; beyond them, F^2 is below 1e-24.
+PANEL_LEVELS = np.array([1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 0.1, 0.25, 0.5])
+PANEL_LEVELS = np.concatenate([PANEL_LEVELS, 1.0 - PANEL_LEVELS[-2::-1]])
+PANEL_TOLERANCE = 1e-10  # on the change that halving a panel makes, which is far above the error left
+MAX_HALVINGS = 60
+HDR_LEVELS = (np.arange(1024) + 0.5) / 1024
+
+
+def lobatto_rule(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss-Lobatto quadrature on [-1, 1], whose ends are nodes."""
+    legendre = np.polynomial.legendre.Legendre.basis(n_nodes - 1)
+    nodes = np.concatenate([[-1.0], legendre.deriv().roots(), [1.0]])
+    return nodes, 2.0 / (n_nodes * (n_nodes - 1) * legendre(nodes) ** 2)
+
+
+# A cdf that rises only at the ends of a panel is noticed because they are nodes.
+NODES, NODE_WEIGHTS = lobatto_rule(10)
+
+
+class UnavailableScoreError(TypeError):
+    """The form of the prediction does not allow the score."""
+
+
+class Forecast(ABC):
+    """Predicted distributions of n rows, whatever form they come in.
+
+    Attributes
+    ----------
+    shape : tuple
+        That of the targets: (n,) or (n, D). "Per target" below means of this shape.
+    """
+
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def logpdf(self, y: np.ndarray) -> np.ndarray:
+        """Joint log density of each row, (n,)."""
+
+    @abstractmethod
+    def pit(self, y: np.ndarray) -> np.ndarray:
+        """Probability integral transform, F(y), per target."""
+
+    @abstractmethod
+    def quantiles(self, levels: np.ndarray) -> np.ndarray:
+        """Quantiles at Q levels, (Q, n) or (Q, n, D)."""
+
+    def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the central intervals, per target."""
+        tail = 0.5 * (1.0 - confidence)
+        lower, upper = self.quantiles(np.array([tail, 1.0 - tail]))
+        return lower, upper
+
+    @abstractmethod
+    def crps(self, y: np.ndarray) -> np.ndarray:
+        """Continuous ranked probability score, per target."""
+
+    @abstractmethod
+    def energy_score(self, y: np.ndarray) -> np.ndarray:
+        """Energy score of each row, (n,)."""
+
+    @abstractmethod
+    def in_hdr(self, y: np.ndarray, confidence: float) -> np.ndarray:
+        """Whether each row lies in its highest density region, (n,)."""
+
+    def _on_axes_of(self, levels: np.ndarray) -> np.ndarray:
+        return levels.reshape(-1, *(1,) * len(self.shape))
+
+
+class MixtureForecast(Forecast):
+    """Gaussian mixtures: everything is exact."""
+
+    def __init__(self, distribution: MixtureDistribution):
+        self._distribution = distribution
+        self.shape = distribution.mean().shape
+
+    def logpdf(self, y):
+        return self._distribution.logpdf(y)
+
+    def pit(self, y):
+        return self._distribution.cdf(y)
+
+    def quantiles(self, levels):
+        return self._distribution.ppf(self._on_axes_of(levels))
+
+    def interval(self, confidence):
+        return self._distribution.interval(confidence)
+
+    def crps(self, y):
+        return self._distribution.crps(y)
+
+    def energy_score(self, y):
+        return self._distribution.energy_score(y)
+
+    def in_hdr(self, y, confidence):
+        return self._distribution.in_hdr(y, confidence)
+
+
+class DrawsForecast(Forecast):
+    """M draws a row, (n, M) or (n, D, M), read as a sample of the predicted distribution.
+
+    The scores are unbiased estimates of those of that distribution ("fair", Ferro 2014), so that they do
+    not depend on M in expectation.
+    """
+
+    def __init__(self, draws):
+        draws = check_array(draws, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_dist")
+        if draws.ndim not in (2, 3) or draws.shape[-1] < 2:
+            raise ValueError(
+                "y_dist must hold at least 2 draws a row, of shape (n, M) or (n, D, M), "
+                f"got an array of shape {draws.shape}."
+            )
+        self._sorted = np.sort(draws, axis=-1)
+        self._draws = draws
+        self.shape = draws.shape[:-1]
+
+    def logpdf(self, y):
+        raise UnavailableScoreError("y_dist must have a density for this score, got draws, which have none.")
+
+    def pit(self, y):
+        """Mid-point of the share of the uniform distribution that the rank of y stands for."""
+        y = y[..., None]
+        below = (self._draws < y).sum(-1) + 0.5 * (self._draws == y).sum(-1)
+        return (below + 0.5) / (self._draws.shape[-1] + 1.0)
+
+    def quantiles(self, levels):
+        return np.quantile(self._sorted, levels, axis=-1)
+
+    def crps(self, y):
+        n_draws = self._draws.shape[-1]
+        distance = np.abs(self._draws - y[..., None]).mean(-1)
+        # The sum of |x_i - x_j| over pairs i < j of a sorted sample is that of (2 i - M + 1) x_i, i from 0.
+        order = 2.0 * np.arange(n_draws) - n_draws + 1.0
+        apart = (self._sorted - self._sorted[..., :1]) @ order  # which sums to zero: no rounding of an offset
+        return distance - apart / (n_draws * (n_draws - 1.0))
+
+    def energy_score(self, y):
+        if len(self.shape) == 1:
+            return self.crps(y)
+        distance = np.linalg.norm(self._draws - y[..., None], axis=1).mean(-1)
+        return distance - 0.5 * np.array([pdist(draws.T).mean() for draws in self._draws])
+
+    def in_hdr(self, y, confidence):
+        raise UnavailableScoreError(
+            "y_dist must have a density for its regions to be found, got draws, which have none."
+        )
+
+
+class FrozenForecast(Forecast):
+    """Distributions with the methods cdf, logpdf and ppf of a frozen :mod:`scipy.stats` distribution."""
+
+    def __init__(self, distribution, shape=None):
+        try:
+            self._cdf, self._logpdf, self._ppf = distribution.cdf, distribution.logpdf, distribution.ppf
+        except AttributeError:
+            raise TypeError(
+                "y_dist must be a MixtureDistribution, an array of draws, or an object with the methods cdf, "
+                f"logpdf and ppf, got {type(distribution).__name__}."
+            ) from None
+        self.shape = np.shape(self._ppf(0.5)) if shape is None else shape
+        if len(self.shape) not in (1, 2):
+            raise ValueError(
+                "y_dist must hold one distribution a row, with parameters of shape (n,) or (n, D), "
+                f"got the shape {self.shape}."
+            )
+
+    def logpdf(self, y):
+        log_density = np.asarray(self._logpdf(y))
+        # Densities per target are those of independent targets.
+        return log_density.sum(-1) if len(self.shape) == 2 and log_density.ndim == y.ndim else log_density
+
+    def pit(self, y):
+        return np.asarray(self._cdf(y))
+
+    def quantiles(self, levels):
+        return np.asarray(self._ppf(self._on_axes_of(levels)))
+
+    def crps(self, y):
+        """Integral of (F(x) - 1(y <= x))^2 over panels between quantiles, halved until it stays."""
+        quantiles = self.quantiles(PANEL_LEVELS)
+        edges = np.sort(np.concatenate([quantiles, y[None]]), axis=0)
+        if not np.isfinite(edges).all():
+            raise ValueError("y_dist must have finite quantiles at the levels 1e-12 and 1 - 1e-12.")
+        bulk = np.searchsorted(PANEL_LEVELS, [0.01, 0.5, 0.99])
+        low, median, high = quantiles[bulk]
+        tolerance = PANEL_TOLERANCE * (high - low + np.abs(y - median))
+        lower, upper = edges[:-1], edges[1:]
+        coarse, total = self._panels(lower, upper, y), np.zeros(self.shape)
+        for _ in range(MAX_HALVINGS):
+            middle = 0.5 * (lower + upper)
+            left, right = self._panels(lower, middle, y), self._panels(middle, upper, y)
+            open_ = np.abs(left + right - coarse) > tolerance
+            total += np.where(open_, 0.0, left + right).sum(0)
+            if not open_.any():
+                return total
+            # Open panels first, as many places as the row with the most of them needs.
+            keep = np.argsort(~open_, axis=0, kind="stable")[: open_.sum(0).max()]
+            open_, lower, middle, upper, left, right = (
+                np.take_along_axis(values, keep, axis=0)
+                for values in (open_, lower, middle, upper, left, right)
+            )
+            upper = np.where(open_, upper, lower)  # a panel of no width is done
+            middle = np.where(open_, middle, lower)
+            left, right = np.where(open_, left, 0.0), np.where(open_, right, 0.0)
+            lower, upper = np.concatenate([lower, middle]), np.concatenate([middle, upper])
+            coarse = np.concatenate([left, right])
+        return total + coarse.sum(0)
+
+    def _panels(self, lower, upper, y):
+        """Gauss-Lobatto integrals from lower to upper (J, ...), which have y nowhere inside."""
+        half, nodes = 0.5 * (upper - lower), NODES.reshape(-1, *(1,) * lower.ndim)
+        x = 0.5 * (upper + lower) + half * nodes
+        probability = np.asarray(self._cdf(x.reshape(-1, *self.shape))).reshape(x.shape)
+        heights = np.where(upper <= y, probability, 1.0 - probability) ** 2
+        return half * np.tensordot(NODE_WEIGHTS, heights, axes=1)
+
+    def energy_score(self, y):
+        if len(self.shape) == 2 and self.shape[1] > 1:
+            raise UnavailableScoreError(
+                "y_dist must give the joint distribution of its targets: MixtureDistribution, or draws of "
+                f"shape (n, D, M); {type(self._cdf.__self__).__name__} has a cdf for single targets."
+            )
+        return self.crps(y).reshape(len(y))
+
+    def in_hdr(self, y, confidence):
+        """Compare the density at y with that at even quantiles (the density quantile, Hyndman 1996)."""
+        if len(self.shape) == 2 and self.shape[1] > 1:
+            raise UnavailableScoreError(
+                "y_dist must be a MixtureDistribution for regions of several targets."
+            )
+        log_density, higher = self.logpdf(y), np.zeros(len(y))
+        for levels in np.split(HDR_LEVELS, 16):  # a few at a time: there can be many rows
+            higher += (self.logpdf(self.quantiles(levels)) > log_density).sum(axis=0)
+        return higher < confidence * len(HDR_LEVELS)
+
+
+def as_forecast(y_dist) -> Forecast:
+    """The face of a MixtureDistribution, an array-like of draws, or an object with cdf, logpdf and ppf."""
+    if isinstance(y_dist, MixtureDistribution):
+        return MixtureForecast(y_dist)
+    if isinstance(y_dist, TransformedDensity):
+        return FrozenForecast(y_dist, y_dist.shape)  # its quantiles may not exist
+    if isinstance(y_dist, Sequence) or (hasattr(y_dist, "__array__") and not hasattr(y_dist, "cdf")):
+        return DrawsForecast(y_dist)
+    return FrozenForecast(y_dist)
+
+
+def check_forecast(y_true, y_dist) -> tuple[np.ndarray, Forecast]:
+    """Targets (n,) or (n, D) and distributions of one and the same shape."""
+    if hasattr(y_true, "cdf"):
+        raise TypeError(f"y_true must hold the targets, y_dist comes second; got {type(y_true).__name__}.")
+    forecast = as_forecast(y_dist)
+    y = check_array(y_true, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_true")
+    if y.shape != forecast.shape:
+        raise ValueError(
+            f"y_true must have the shape {forecast.shape} of the predicted distributions, got {y.shape}."
+        )
+    return y, forecast

@@ -1,0 +1,155 @@
+"""All scores of a prediction in one table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_mdn.metrics._forecast import UnavailableScoreError, check_forecast
+from sklearn_mdn.metrics._scores import (
+    calibration_error,
+    coverage,
+    crps,
+    energy_score,
+    hdr_coverage,
+    interval_score,
+    interval_width,
+    log_likelihood,
+    pinball_loss,
+)
+
+JOINT_SCORES = {"log_likelihood": log_likelihood, "energy_score": energy_score, "hdr_coverage": hdr_coverage}
+TARGET_SCORES = {
+    "crps": crps,
+    "pinball_loss": pinball_loss,
+    "interval_score": interval_score,
+    "coverage": coverage,
+    "interval_width": interval_width,
+    "calibration_error": calibration_error,
+}
+OF_A_CONFIDENCE = {"interval_score", "coverage", "interval_width", "hdr_coverage"}
+# The order of the rows of the table, and how to read each.
+READING = {
+    "log_likelihood": "higher is better",
+    "crps": "lower is better",
+    "energy_score": "lower is better",
+    "pinball_loss": "lower is better",
+    "interval_score": "lower is better",
+    "coverage": "near {confidence:g}",
+    "hdr_coverage": "near {confidence:g}",
+    "interval_width": "lower, at equal coverage",
+    "calibration_error": "lower; {chance:.2g} by chance",
+}
+
+
+class DistributionReport(dict):
+    """Scores by name, printed as a table: what :func:`distribution_report` returns.
+
+    Parameters
+    ----------
+    scores : dict
+        Scores by name, averaged over targets.
+    per_target, n_rows, confidence
+        Kept as attributes.
+
+    Attributes
+    ----------
+    per_target : dict
+        Arrays (D,) of the scores that each target has of its own; empty for a 1-d target.
+    n_rows : int
+        Rows that were judged.
+    confidence : float
+        Of the intervals and regions.
+
+    Examples
+    --------
+    >>> from scipy.stats import norm
+    >>> from sklearn_mdn.metrics import distribution_report
+    >>> normal = norm([[0.0, 1.0]] * 100, 1.0)
+    >>> report = distribution_report(normal.rvs(random_state=0), normal)
+    >>> report.per_target["crps"].shape
+    (2,)
+    """
+
+    def __init__(self, scores: dict, per_target: dict, n_rows: int, confidence: float):
+        super().__init__(scores)
+        self.per_target = per_target
+        self.n_rows = n_rows
+        self.confidence = confidence
+
+    def __repr__(self):
+        options = {"confidence": self.confidence, "chance": 0.31 / np.sqrt(self.n_rows)}
+        n_targets = max((len(values) for values in self.per_target.values()), default=0)
+        width = max(len(name) for name in READING)
+        head = ["all" if n_targets else "", *(f"target {j}" for j in range(n_targets))]
+        lines = [f"{f'{self.n_rows} rows':<{width}}" + "".join(f"{text:>12}" for text in head)]
+        for name, score in self.items():
+            row = [score, *self.per_target.get(name, [])]
+            figures = [f"{value:>12.5g}" for value in row] + [" " * 12] * (1 + n_targets - len(row))
+            lines.append(f"{name:<{width}}{''.join(figures)}   {READING[name].format(**options)}")
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def distribution_report(y_true, y_dist, *, confidence=0.9, sample_weight=None):
+    """All scores of predicted distributions, as a dict that prints as a table.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, D)
+        Observed targets, of exactly the shape of the predicted distributions.
+    y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
+        One distribution, or M draws from it, a row.
+    confidence : float, default=0.9
+        Probability inside the intervals and regions, between 0 and 1.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    report : DistributionReport
+        A dict of floats: "log_likelihood", "crps", "energy_score" (of several targets), "pinball_loss",
+        "interval_score", "coverage", "hdr_coverage", "interval_width" and "calibration_error", each what
+        the function of that name gives, averaged over targets. Scores that the form of ``y_dist`` does not
+        allow, such as the log-likelihood of draws, are left out. ``report.per_target`` has the scores of
+        each of several targets.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or ``confidence`` lies outside (0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import norm
+    >>> from sklearn_mdn.metrics import distribution_report
+    >>> mean = np.linspace(-1.0, 1.0, 200)
+    >>> y = norm(mean, 1.0).rvs(random_state=0)
+    >>> distribution_report(y, norm(mean, 1.0))
+    200 rows
+    log_likelihood        -1.4431   higher is better
+    crps                  0.58593   lower is better
+    pinball_loss          0.32134   lower is better
+    interval_score         4.0241   lower is better
+    coverage                 0.89   near 0.9
+    hdr_coverage             0.89   near 0.9
+    interval_width         3.2897   lower, at equal coverage
+    calibration_error    0.020997   lower; 0.022 by chance
+    """
+    y, _ = check_forecast(y_true, y_dist)
+    n_targets = 1 if y.ndim == 1 else y.shape[1]
+    scores, per_target = {}, {}
+    for name in READING:
+        options = {"confidence": confidence} if name in OF_A_CONFIDENCE else {}
+        if name in TARGET_SCORES:
+            values = TARGET_SCORES[name](
+                y, y_dist, sample_weight=sample_weight, multioutput="raw_values", **options
+            )
+            scores[name] = float(values.mean())
+            if n_targets > 1:
+                per_target[name] = values
+        elif name != "energy_score" or n_targets > 1:
+            try:
+                scores[name] = JOINT_SCORES[name](y, y_dist, sample_weight=sample_weight, **options)
+            except UnavailableScoreError:
+                continue
+    return DistributionReport(scores, per_target, len(y), confidence)

@@ -1,0 +1,374 @@
+"""Densities of targets that were transformed before they were learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate, special
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.model_selection import (
+    GridSearchCV,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_mdn._distributions.jacobian import jacobian, numeric_jacobian
+from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn.metrics import (
+    calibration_error,
+    coverage_scorer,
+    hdr_coverage,
+    log_likelihood_scorer,
+    make_density_scorer,
+    neg_crps_scorer,
+    neg_energy_scorer,
+    neg_pinball_scorer,
+    pit_values,
+)
+from tests._distributions.linear_density import LinearDensity
+
+SCORERS = {
+    "log_likelihood": log_likelihood_scorer,
+    "neg_crps": neg_crps_scorer,
+    "neg_pinball": neg_pinball_scorer([0.1, 0.9]),
+    "coverage": coverage_scorer(0.8),
+    "calibration": make_density_scorer(calibration_error, greater_is_better=False),
+}
+
+
+def power(y, exponent):
+    return y**exponent
+
+
+class Cubed(TransformerMixin, BaseEstimator):
+    """A transformer that nobody has a derivative for."""
+
+    def fit(self, y, _=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, y):
+        return y**3 + y
+
+    def inverse_transform(self, z):
+        # The real root of t^3 + t - z, by Cardano's formula.
+        root = np.sqrt(z**2 / 4 + 1 / 27)
+        return np.cbrt(z / 2 + root) + np.cbrt(z / 2 - root)
+
+
+TRANSFORMERS = {
+    "standard": StandardScaler(),
+    "standard, mean only": StandardScaler(with_std=False),
+    "min-max": MinMaxScaler(feature_range=(-2, 3)),
+    "min-max, clipped": MinMaxScaler(clip=True),
+    "max-abs": MaxAbsScaler(),
+    "max-abs, clipped": MaxAbsScaler(clip=True),
+    "robust": RobustScaler(),
+    "robust, centre only": RobustScaler(with_scaling=False),
+    "robust, unit variance": RobustScaler(unit_variance=True),
+    "Box-Cox": PowerTransformer("box-cox"),
+    "Box-Cox, as it comes": PowerTransformer("box-cox", standardize=False),
+    "Yeo-Johnson": PowerTransformer(),
+    "Yeo-Johnson, both signs": make_pipeline(StandardScaler(), PowerTransformer()),
+    "Yeo-Johnson, as it comes": PowerTransformer(standardize=False),
+    "quantiles, normal": QuantileTransformer(n_quantiles=20, output_distribution="normal"),
+    "quantiles, uniform": QuantileTransformer(n_quantiles=20),
+    "identity": FunctionTransformer(),
+    "log": FunctionTransformer(np.log, np.exp),
+    "log1p": FunctionTransformer(np.log1p, np.expm1),
+    "log2": FunctionTransformer(np.log2, np.exp2),
+    "log10": FunctionTransformer(np.log10, special.exp10),
+    "exp": FunctionTransformer(np.exp, np.log),
+    "exp2": FunctionTransformer(np.exp2, np.log2),
+    "expm1": FunctionTransformer(np.expm1, np.log1p),
+    "sqrt": FunctionTransformer(np.sqrt, np.square),
+    "cbrt": FunctionTransformer(np.cbrt, lambda z: z**3),
+    "square": FunctionTransformer(np.square, np.sqrt),
+    "reciprocal": FunctionTransformer(np.reciprocal, np.reciprocal),
+    "negative": FunctionTransformer(np.negative, np.negative),
+    "arcsinh": FunctionTransformer(np.arcsinh, np.sinh),
+    "sinh": FunctionTransformer(np.sinh, np.arcsinh),
+    "tanh": FunctionTransformer(np.tanh, np.arctanh),
+    "expit": FunctionTransformer(special.expit, special.logit),
+    "a function with options": FunctionTransformer(
+        power, power, kw_args={"exponent": 3}, inv_kw_args={"exponent": 1 / 3}
+    ),
+    "the user's function": FunctionTransformer(lambda y: np.log(y + 0.5), lambda z: np.exp(z) - 0.5),
+    "the user's class": Cubed(),
+    "pipeline": make_pipeline(FunctionTransformer(np.log, np.exp), StandardScaler()),
+    "long pipeline": make_pipeline(
+        FunctionTransformer(np.log1p, np.expm1), MinMaxScaler(), "passthrough", PowerTransformer(), Cubed()
+    ),
+}
+ON_UNIT_INTERVAL = {
+    "logit": FunctionTransformer(special.logit, special.expit),
+    "arctanh": FunctionTransformer(np.arctanh, np.tanh),
+}
+NAMES = [*TRANSFORMERS, *ON_UNIT_INTERVAL]
+SMOOTH = [name for name in NAMES if not name.startswith("quantiles")]
+# Beyond the training targets the others are flat.
+INVERTIBLE = [name for name in SMOOTH if "clipped" not in name]
+CLIPPED = ["min-max, clipped", "max-abs, clipped", "quantiles, normal"]
+
+
+def data(n=60, n_targets=1):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3))
+    y = X @ rng.normal(size=(3, n_targets)) + rng.normal(size=(n, n_targets))
+    return X, y[:, 0] if n_targets == 1 else y
+
+
+def positive_data(n=80, n_targets=1):
+    X, y = data(n, n_targets)
+    return X, np.exp(0.05 * y)
+
+
+def transformed(name, n_targets=1):
+    """A fitted TransformedTargetRegressor, its rows and targets, and targets to look at."""
+    transformer = {**TRANSFORMERS, **ON_UNIT_INTERVAL}[name]
+    X, y = positive_data(n_targets=n_targets)
+    if name in ON_UNIT_INTERVAL:
+        y = y / (1.0 + y)
+    model = TransformedTargetRegressor(LinearDensity(), transformer=transformer, check_inverse=False).fit(
+        X, y
+    )
+    # Inside the range of the training targets, off the knots of a piecewise linear transform.
+    low, high = np.quantile(y, [0.02, 0.98], axis=0)
+    levels = np.linspace(0.013, 0.987, len(X)).reshape(-1, *(1,) * (y.ndim - 1))
+    return model, X, y, low + (high - low) * levels
+
+
+class TestTransformedTargets:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_derivative(self, name):
+        """Against differences of the transform itself."""
+        model, _, _, y = transformed(name)
+        found = jacobian(model.transformer_, y[:, None])
+        assert found.shape == (len(y), 1)
+        step = 1e-6 * np.maximum(1.0, np.abs(y))[:, None]
+        ahead, behind = (model.transformer_.transform(y[:, None] + s * step) for s in (1, -1))
+        np.testing.assert_allclose(found, (ahead - behind) / (2 * step), rtol=2e-6)
+
+    @pytest.mark.parametrize("name", SMOOTH)
+    def test_numeric_derivative(self, name):
+        """Differences stand in for any rule, to nearly its precision where the transform is smooth."""
+        model, _, _, y = transformed(name)
+        exact = jacobian(model.transformer_, y[:, None])
+        tolerance = 1e-3 if "both signs" in name else 1e-8  # its higher derivatives jump at zero
+        np.testing.assert_allclose(numeric_jacobian(model.transformer_, y[:, None]), exact, rtol=tolerance)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_density_is_the_derivative_of_the_distribution(self, name):
+        model, X, _, y = transformed(name)
+        density = predict_density(model, X)
+        step = 1e-5 * np.maximum(1.0, np.abs(y))
+        slope = (density.cdf(y + step) - density.cdf(y - step)) / (2 * step)
+        np.testing.assert_allclose(np.exp(density.logpdf(y)), slope, rtol=1e-4, atol=1e-7)
+        score = log_likelihood_scorer(model, X, y)
+        assert score == pytest.approx(density.logpdf(y).mean(), rel=1e-12)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_quantiles_are_in_order(self, name):
+        model, X, _, _ = transformed(name)
+        quantiles = predict_density(model, X).ppf(np.array([0.3, 0.5, 0.7])[:, None])
+        assert (np.diff(quantiles, axis=0) >= 0).all()
+
+    @pytest.mark.parametrize("name", INVERTIBLE)
+    def test_quantiles_invert_the_distribution(self, name):
+        model, X, _, _ = transformed(name)
+        density = predict_density(model, X)
+        levels = np.array([0.3, 0.5, 0.7])
+        quantiles = density.ppf(levels[:, None])
+        inside = np.broadcast_to(levels[:, None], quantiles.shape)
+        np.testing.assert_allclose(density.cdf(quantiles), inside, rtol=1e-7)
+
+    @pytest.mark.parametrize("name", ["log", "Yeo-Johnson", "reciprocal", "the user's function", "pipeline"])
+    def test_density_integrates_to_one(self, name):
+        model, X, _, _ = transformed(name)
+        density = predict_density(model, X[:1])
+        low, high = density.ppf(np.array([[1e-3], [1 - 1e-3]]))[:, 0]
+        area = integrate.quad(lambda y: np.exp(density.logpdf(np.array([y])))[0], low, high)[0]
+        assert area == pytest.approx(1 - 2e-3, abs=1e-7)
+
+    @pytest.mark.parametrize("name", ["standard", "min-max", "max-abs", "robust", "standard, mean only"])
+    @pytest.mark.parametrize("n_targets", [1, 2])
+    def test_a_scaled_target_changes_nothing(self, name, n_targets):
+        """Least squares is equivariant, so the density behind a scaler is the density without it."""
+        model, X, y, _ = transformed(name, n_targets)
+        plain = LinearDensity().fit(X, y)
+        for score in ("log_likelihood", "neg_pinball", "coverage", "calibration", "neg_crps"):
+            expected = SCORERS[score](plain, X, y)
+            assert SCORERS[score](model, X, y) == pytest.approx(expected, rel=1e-8)
+        regions = make_density_scorer(hdr_coverage)
+        if n_targets == 1:
+            assert neg_energy_scorer(model, X, y) == pytest.approx(neg_energy_scorer(plain, X, y), rel=1e-8)
+            assert regions(model, X, y) == pytest.approx(regions(plain, X, y), abs=1 / 80 + 1e-9)
+        else:
+            for scorer in (neg_energy_scorer, regions):
+                with pytest.raises(TypeError, match="y_dist must"):
+                    scorer(model, X, y)
+
+    def test_crps_of_a_lognormal(self):
+        scoringrules = pytest.importorskip("scoringrules")
+        model, X, y, _ = transformed("log")
+        mixture = model.regressor_.predict_distribution(X)
+        expected = scoringrules.crps_lognormal(y, mixture.mean(), mixture.std()).mean()
+        assert neg_crps_scorer(model, X, y) == pytest.approx(-expected, rel=1e-8)
+
+    def test_a_decreasing_transform_keeps_the_order_of_quantiles(self):
+        X, y = data()
+        model = TransformedTargetRegressor(LinearDensity(), func=np.negative, inverse_func=np.negative).fit(
+            X, y
+        )
+        plain = LinearDensity().fit(X, y)
+        np.testing.assert_allclose(
+            pit_values(y, predict_density(model, X)), pit_values(y, plain.predict_distribution(X)), rtol=1e-8
+        )
+        assert neg_pinball_scorer(0.1)(model, X, y) == pytest.approx(neg_pinball_scorer(0.1)(plain, X, y))
+
+    def test_targets_mixed_by_a_rotation(self):
+        """The joint density can be told, those of single targets cannot."""
+        X, y = positive_data(n_targets=2)
+        model = TransformedTargetRegressor(LinearDensity(), transformer=PCA(whiten=True)).fit(X, y)
+        plain = LinearDensity().fit(X, y)
+        expected = log_likelihood_scorer(plain, X, y)
+        assert log_likelihood_scorer(model, X, y) == pytest.approx(expected, rel=1e-7)
+        chained = TransformedTargetRegressor(
+            LinearDensity(), transformer=make_pipeline(StandardScaler(), PCA(), MinMaxScaler())
+        ).fit(X, y)
+        assert log_likelihood_scorer(chained, X, y) == pytest.approx(expected, rel=1e-7)
+        for name in ("neg_crps", "neg_pinball", "coverage"):
+            with pytest.raises(ValueError, match="mixes them"):
+                SCORERS[name](model, X, y)
+
+    def test_the_user_s_function_of_two_targets(self):
+        X, y = positive_data(n_targets=2)
+        model = TransformedTargetRegressor(
+            LinearDensity(), func=lambda y: np.log(y + 0.5), inverse_func=lambda z: np.exp(z) - 0.5
+        ).fit(X, y)
+        derivative = jacobian(model.transformer_, y)
+        np.testing.assert_allclose(derivative, 1 / (y + 0.5), rtol=1e-9)
+        assert np.isfinite(neg_crps_scorer(model, X, y))
+
+    def test_transforms_inside_transforms(self):
+        X, y = positive_data()
+        inner = TransformedTargetRegressor(LinearDensity(), transformer=StandardScaler())
+        nested = TransformedTargetRegressor(make_pipeline(PCA(), inner), func=np.log, inverse_func=np.exp)
+        plain = TransformedTargetRegressor(LinearDensity(), func=np.log, inverse_func=np.exp).fit(X, y)
+        search = GridSearchCV(
+            nested, {"regressor__transformedtargetregressor__regressor__spread": [1.0]}, cv=2, scoring="r2"
+        )
+        for scorer in (log_likelihood_scorer, neg_crps_scorer):
+            assert scorer(search.fit(X, y), X, y) == pytest.approx(scorer(plain, X, y), rel=1e-7)
+
+    def test_a_target_with_an_axis(self):
+        X, y = positive_data()
+        model = TransformedTargetRegressor(LinearDensity(), func=np.log, inverse_func=np.exp)
+        flat = log_likelihood_scorer(model.fit(X, y), X, y)
+        assert log_likelihood_scorer(model.fit(X, y[:, None]), X, y[:, None]) == pytest.approx(flat)
+        with pytest.raises(ValueError, match="y_true must have the shape"):
+            log_likelihood_scorer(model, X, y)
+
+    def test_targets_of_which_one_falls(self):
+        X, y = data(n_targets=2)
+        turned = FunctionTransformer(lambda y: y * [1.0, -1.0], lambda z: z * [1.0, -1.0])
+        model = TransformedTargetRegressor(LinearDensity(), transformer=turned).fit(X, y)
+        found, plain = predict_density(model, X), LinearDensity().fit(X, y).predict_distribution(X)
+        np.testing.assert_allclose(found.cdf(y), plain.cdf(y), rtol=1e-9)
+        np.testing.assert_allclose(found.ppf(0.2), plain.ppf(0.2), rtol=1e-9)
+
+    @pytest.mark.parametrize("name", CLIPPED)
+    def test_no_density_beyond_the_training_targets(self, name):
+        model, X, y, _ = transformed(name)
+        beyond = np.where(np.arange(len(y)) == 3, 2 * y.max(), y)
+        log_density = predict_density(model, X).logpdf(beyond)
+        assert np.isneginf(log_density[3])
+        assert np.isfinite(np.delete(log_density, 3)).all()
+
+    @pytest.mark.parametrize(
+        ("transformer", "y", "message"),
+        [
+            (FunctionTransformer(np.log, np.exp), -1.0, "domain"),
+            (FunctionTransformer(np.abs, np.abs), np.nan, "y_true contains NaN"),
+        ],
+    )
+    def test_targets_outside_the_domain(self, transformer, y, message):
+        X, targets = positive_data()
+        model = TransformedTargetRegressor(LinearDensity(), transformer=transformer).fit(X, targets)
+        with pytest.raises(ValueError, match=message):
+            log_likelihood_scorer(model, X, np.full(len(X), y))
+
+    def test_targets_where_the_transform_jumps(self):
+        X, y = positive_data()
+        y = np.round(2 * y)
+        model = TransformedTargetRegressor(
+            LinearDensity(), transformer=QuantileTransformer(n_quantiles=50), check_inverse=False
+        )
+        with pytest.raises(ValueError, match="the transform jumps"):
+            log_likelihood_scorer(model.fit(X, y), X, y)
+
+    def test_quantiles_outside_the_range_of_the_transform(self):
+        X, y = positive_data()
+        model = TransformedTargetRegressor(
+            LinearDensity(spread=10.0), transformer=PowerTransformer("box-cox"), check_inverse=False
+        ).fit(X, y**4)
+        assert np.isfinite(log_likelihood_scorer(model, X, y**4))
+        model.transformer_.lambdas_ = np.array([0.5])
+        with pytest.raises(ValueError, match="outside the transform's range"):
+            neg_crps_scorer(model, X, y**4)
+
+
+# Transforms that no rule knows, with their derivatives, and where to take them.
+CURVES = {
+    "bends far below its argument": (
+        lambda y: np.exp(y - 2000),
+        lambda y: np.exp(y - 2000),
+        (1999.0, 2001.0),
+    ),
+    "bends a million times below": (
+        lambda y: np.tanh(y - 1e6),
+        lambda y: np.cosh(y - 1e6) ** -2,
+        (1e6 - 1, 1e6 + 1),
+    ),
+    "many magnitudes": (lambda y: np.log(y), lambda y: 1 / y, (1e-9, 1e9)),
+    "heavy tails": (lambda y: np.sign(y) * np.log1p(np.abs(y)), lambda y: 1 / (1 + np.abs(y)), (-1e3, 1e3)),
+    "edges of the domain": (lambda y: np.log(y / (1 - y)), lambda y: 1 / (y * (1 - y)), (1e-9, 1 - 1e-9)),
+    "kinks": (
+        lambda y: np.interp(y, [-5, 0, 5], [0, 1, 9]),
+        lambda y: np.where(y < 0, 0.2, 1.6),
+        (-4.0, 4.0),
+    ),
+    "flat": (lambda y: np.clip(y, -1, 1), lambda y: np.where(np.abs(y) < 1, 1.0, 0.0), (-3.0, 3.0)),
+    "at zero": (lambda y: np.sinh(y) + y, lambda y: np.cosh(y) + 1, (0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_numeric_derivatives(curve):
+    function, derivative, (low, high) = CURVES[curve]
+    spread = np.geomspace if low > 0 and high > 1e3 * low else np.linspace
+    y = spread(low, high, 500)[1:-1, None]
+    slope = numeric_jacobian(FunctionTransformer(function), y)
+    np.testing.assert_allclose(slope, derivative(y), rtol=1e-8)
+    # What one row answers does not depend on the others.
+    np.testing.assert_array_equal(slope[3:4], numeric_jacobian(FunctionTransformer(function), y[3:4]))
+
+
+@pytest.mark.parametrize(
+    "function", [lambda y: np.sqrt(np.maximum(y - 1.0, 0.0)), lambda y: np.sign(y - 1.0)]
+)
+def test_no_derivative(function):
+    with pytest.raises(
+        ValueError, match=r"FunctionTransformer, has a finite derivative, got \[1.0\] in row 1"
+    ):
+        numeric_jacobian(FunctionTransformer(function), np.array([[2.0], [1.0]]))

@@ -1,0 +1,332 @@
+"""The stack of networks and its mixture head, against one network at a time in NumPy and SciPy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import erf, expit, log_softmax
+from scipy.stats import multivariate_normal
+
+from sklearn_mdn._networks.embedding import PeriodicEmbedding
+from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.layers import ACTIVATIONS
+from sklearn_mdn._networks.stack import StackedMLP
+
+COVARIANCE_TYPES = ["diag", "full", "tied", "spherical"]
+HEADS = [
+    pytest.param(kind, n_components, n_targets, id=f"{kind}-K{n_components}-D{n_targets}")
+    for kind in COVARIANCE_TYPES
+    for n_components, n_targets in [(1, 1), (3, 1), (1, 2), (3, 2), (2, 5)]
+]
+NUMPY_ACTIVATIONS = {
+    "identity": lambda x: x,
+    "logistic": expit,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "silu": lambda x: x * expit(x),
+    "gelu": lambda x: 0.5 * x * (1.0 + erf(x / np.sqrt(2.0))),
+}
+SMALL_EMBEDDING = PeriodicEmbedding(n_frequencies=2, n_outputs=3, frequency_scale=0.7)
+
+
+def stream(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=stream(seed), dtype=torch.float64)
+
+
+def small_network(kind="diag", n_components=3, n_targets=2, activation="tanh", embedding=None):
+    head = MixtureHead(n_components, n_targets, kind, reg_covar=1e-3)
+    return StackedMLP(2, (4, 3), activation, head, embedding)
+
+
+def log_prob_and_gradient(network, params, x, y, weight, keep=None, used=None):
+    """What a training step computes: log densities, and the gradient of their weighted sum."""
+    weights, gradient, trace = network.split(params), torch.full_like(params, torch.nan), []
+    outputs = network.outputs(weights, x, keep, trace)
+    log_prob, by_outputs = network.head.log_prob_gradient(outputs, y, weight, used)
+    network.backward(weights, keep, trace, by_outputs, network.split(gradient))
+    return log_prob, gradient
+
+
+def softplus(x):
+    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0)
+
+
+# Slow oracles: one member, one row, one component at a time.
+
+
+def oracle_covariances(raw, head):
+    """Covariances (K, D, D) from the last entries of the head's outputs."""
+    n_components, dim = head.n_components, head.n_targets
+    blocks = raw.reshape(1 if head.covariance_type == "tied" else n_components, -1)
+    covariances = []
+    for k in range(n_components):
+        block = blocks[0 if head.covariance_type == "tied" else k]
+        if head.covariance_type in ("diag", "spherical"):
+            factor = np.diag(np.broadcast_to(softplus(block), dim))
+        else:
+            factor, position = np.zeros((dim, dim)), 0
+            for i in range(dim):
+                for j in range(i + 1):
+                    factor[i, j] = softplus(block[position]) if i == j else block[position]
+                    position += 1
+        covariances.append(factor @ factor.T + head.reg_covar * np.eye(dim))
+    return np.array(covariances)
+
+
+def oracle_log_density(outputs, y, head):
+    n_components, dim = head.n_components, head.n_targets
+    log_weights = log_softmax(outputs[:n_components])
+    means = outputs[n_components : n_components * (1 + dim)].reshape(n_components, dim)
+    covariances = oracle_covariances(outputs[n_components * (1 + dim) :], head)
+    terms = [
+        log_weights[k] + multivariate_normal(means[k], covariances[k]).logpdf(y) for k in range(n_components)
+    ]
+    return np.logaddexp.reduce(terms)
+
+
+def oracle_embedding(weights, x):
+    """[x, relu(W [sin(2 pi c x), cos(2 pi c x)] + b) of each feature] for one row."""
+    columns = list(x)
+    for j, value in enumerate(x):
+        angles = 2.0 * np.pi * weights["embedding_frequencies"][j] * value
+        waves = np.concatenate([np.sin(angles), np.cos(angles)])
+        linear = waves @ weights["embedding_coefs"] + weights["embedding_intercepts"]
+        columns.extend(np.maximum(linear, 0.0))
+    return np.array(columns)
+
+
+def oracle_outputs(network, weights, x, keep=None):
+    hidden = oracle_embedding(weights, x) if network.embedding is not None else x
+    for i in range(len(network.hidden_layer_sizes)):
+        linear = hidden @ weights[f"coefs_{i}"] + weights[f"intercepts_{i}"]
+        hidden = NUMPY_ACTIVATIONS[network.activation](linear) * (1.0 if keep is None else keep[i])
+    last = len(network.hidden_layer_sizes)
+    return hidden @ weights[f"coefs_{last}"] + weights[f"intercepts_{last}"]
+
+
+# The head.
+
+
+@pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [0.1, 3.0, 100.0])
+@pytest.mark.parametrize("reg_covar", [1e-6, 0.5])
+def test_reg_covar_is_a_floor(kind, n_components, n_targets, dtype, size, reg_covar):
+    head = MixtureHead(n_components, n_targets, kind, reg_covar)
+    mixture = head((size * normal(2, 50, sum(head.sizes))).to(dtype))
+    # Singular values of the factor: squaring would drown a small eigenvalue in the rounding of a large one.
+    singular = torch.linalg.svdvals(mixture.scale.cholesky().double())
+    slack = 8 * torch.finfo(dtype).eps * singular.max(-1).values
+    assert (singular.min(-1).values >= math.sqrt(reg_covar) * (1 - 1e-6) - slack).all()
+    assert (torch.diagonal(mixture.scale.cholesky(), dim1=-2, dim2=-1) > 0).all()
+
+
+@pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
+def test_the_head_reads_logits_means_and_covariances(kind, n_components, n_targets):
+    head = MixtureHead(n_components, n_targets, kind, reg_covar=1e-2)
+    outputs = normal(2, 4, sum(head.sizes))
+    mixture = head(outputs)
+    covariances = mixture.scale.expand_components(n_components).covariance()
+    assert torch.equal(mixture.logits, outputs[..., :n_components])
+    for s, i in np.ndindex(2, 4):
+        row = outputs[s, i].numpy()
+        means = row[n_components : n_components * (1 + n_targets)].reshape(n_components, n_targets)
+        expected = oracle_covariances(row[n_components * (1 + n_targets) :], head)
+        np.testing.assert_array_equal(mixture.means[s, i], means)
+        np.testing.assert_allclose(covariances[s, i], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_masked_components_contribute_nothing(kind, n_targets):
+    narrow, wide = MixtureHead(2, n_targets, kind, 1e-3), MixtureHead(5, n_targets, kind, 1e-3)
+    outputs = normal(1, 6, sum(wide.sizes))
+    y, weight = normal(1, 6, n_targets, seed=1), normal(1, 6, seed=2)
+    used = (torch.arange(5) < 2).view(1, 1, 5)
+    columns = narrow.columns_in(wide)
+    log_prob, gradient = wide.log_prob_gradient(outputs, y, weight, used)
+    own_log_prob, own_gradient = narrow.log_prob_gradient(outputs[..., columns], y, weight)
+    torch.testing.assert_close(log_prob, own_log_prob, rtol=1e-14, atol=0)
+    torch.testing.assert_close(gradient[..., columns], own_gradient, rtol=1e-12, atol=1e-15)
+    masked = torch.ones(sum(wide.sizes), dtype=torch.bool)
+    masked[columns] = False
+    assert masked.any()
+    assert (gradient[..., masked] == 0).all()
+    assert (wide(outputs, used).weights[..., 2:] == 0).all()
+
+
+# The network.
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("embedding", [None, SMALL_EMBEDDING], ids=["inputs", "periodic"])
+@pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
+def test_a_stack_is_one_network_at_a_time(activation, embedding, dropout):
+    network = small_network(activation=activation, embedding=embedding)
+    params, x, y = normal(3, network.n_parameters), normal(3, 5, 2, seed=1), normal(3, 5, 2, seed=2)
+    keep = None
+    if dropout:
+        keep = [
+            2.0 * (normal(3, 5, width, seed=i) > 0).double()
+            for i, width in enumerate(network.hidden_layer_sizes)
+        ]
+    found = network(network.split(params), x, keep=keep).log_prob(y)
+    for s, i in np.ndindex(3, 5):
+        weights = {name: values[s].numpy() for name, values in network.split(params).items()}
+        own = None if keep is None else [layer[s, i].numpy() for layer in keep]
+        outputs = oracle_outputs(network, weights, x[s, i].numpy(), own)
+        expected = oracle_log_density(outputs, y[s, i].numpy(), network.head)
+        assert found[s, i].item() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (4, 2, 3)])
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_any_depth_has_the_shapes_it_says(hidden, kind):
+    network = replace(small_network(kind), hidden_layer_sizes=hidden)
+    widths = [2, *hidden, sum(network.head.sizes)]
+    assert network.n_layers == len(hidden) + 1
+    assert network.n_parameters == sum((a + 1) * b for a, b in pairwise(widths))
+    params, x = normal(2, network.n_parameters), normal(2, 1, 2, seed=1)
+    weights = {name: values[1].numpy() for name, values in network.split(params).items()}
+    expected = oracle_outputs(network, weights, x[1, 0].numpy())
+    np.testing.assert_allclose(network.outputs(network.split(params), x)[1, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
+def test_gradients_agree_with_finite_differences(kind, n_components, n_targets):
+    network = small_network(kind, n_components, n_targets, embedding=SMALL_EMBEDDING)
+    params, weight = normal(2, network.n_parameters), normal(2, 3, seed=3)
+    x, y = normal(2, 3, 2, seed=1), normal(2, 3, n_targets, seed=2)
+    log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight)
+    torch.testing.assert_close(
+        log_prob, network(network.split(params), x).log_prob(y), rtol=1e-13, atol=1e-13
+    )
+    step = 1e-6 * torch.eye(network.n_parameters, dtype=torch.float64)
+    for column, move in enumerate(step):
+        up, down = (network(network.split(params + sign * move), x).log_prob(y) for sign in (1, -1))
+        expected = (weight * (up - down)).sum(1) / 2e-6
+        torch.testing.assert_close(gradient[:, column], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("embedding", [None, SMALL_EMBEDDING], ids=["inputs", "periodic"])
+@pytest.mark.parametrize("hidden", [(), (3,), (4, 2, 3)])
+@pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
+@pytest.mark.parametrize("kind", ["diag", "tied"])
+def test_gradients_are_those_of_autograd(activation, embedding, hidden, dropout, kind):
+    """In networks of any make, with components that a member does not have."""
+    network = replace(small_network(kind, 3, 2, activation, embedding), hidden_layer_sizes=hidden)
+    params, weight = normal(2, network.n_parameters).requires_grad_(), normal(2, 5, seed=3)
+    x, y = normal(2, 5, 2, seed=1), normal(2, 5, 2, seed=2)
+    keep = [2.0 * (normal(2, 5, width, seed=9) > 0).double() for width in hidden] if dropout else None
+    used = torch.tensor([[True, True, True], [True, False, True]]).unsqueeze(1)
+    expected = network(network.split(params), x, keep=keep, used=used).log_prob(y)
+    (by_params,) = torch.autograd.grad(expected, params, weight)
+    with torch.no_grad():
+        log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight, keep, used)
+    torch.testing.assert_close(log_prob, expected.detach(), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(gradient, by_params, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("distance", [1e3, 1e6])
+def test_gradients_are_finite_far_from_every_component(kind, distance):
+    network = small_network(kind)
+    params, x = normal(1, network.n_parameters), normal(1, 1, 2, seed=1)
+    y, weight = torch.full((1, 1, 2), distance, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight)
+    assert torch.isfinite(log_prob).all()
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().max() > 0
+
+
+def test_layers_are_views_of_the_parameter_matrix():
+    network = small_network(embedding=SMALL_EMBEDDING)
+    params = normal(3, network.n_parameters)
+    weights = network.split(params)
+    assert {name: tuple(values.shape) for name, values in weights.items()} == {
+        name: (3, *shape) for name, shape in network.shapes.items()
+    }
+    storage = params.untyped_storage().data_ptr()
+    assert all(values.untyped_storage().data_ptr() == storage for values in weights.values())
+    assert torch.equal(network.join(weights), params)
+
+
+def test_weights_decay_and_biases_do_not():
+    network = small_network(embedding=SMALL_EMBEDDING)
+    marks = network.split((torch.arange(network.n_parameters) < network.n_decayed).double().unsqueeze(0))
+    assert {name: values.unique().tolist() for name, values in marks.items()} == {
+        name: [1.0] if "coefs" in name else [0.0] for name in network.shapes
+    }
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("wider", [2, 3, 7])
+def test_widened_and_masked_is_the_same_network(kind, wider):
+    own = small_network(kind, n_components=2)
+    network = replace(own, head=replace(own.head, n_components=wider))
+    params, x, y = normal(3, own.n_parameters), normal(3, 5, 2, seed=1), normal(3, 5, 2, seed=2)
+    widened = own.widen(params, network)
+    assert widened.shape == (3, network.n_parameters)
+    assert torch.equal(own.narrow(widened, network), params)
+    used = (torch.arange(wider) < 2).view(1, 1, wider)
+    found = network(network.split(widened), x, used=used).log_prob(y)
+    torch.testing.assert_close(found, own(own.split(params), x).log_prob(y), rtol=1e-12, atol=1e-12)
+
+
+# The first weights.
+
+
+def test_first_weights_depend_on_their_generator_alone():
+    network = small_network(embedding=SMALL_EMBEDDING)
+    centers = normal(3, 2)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = network.initial(stream(5), centers, 0.5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(network.initial(stream(5), centers, 0.5), first)
+    assert not torch.equal(network.initial(stream(6), centers, 0.5), first)
+    assert first.dtype == torch.float64
+
+
+@pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
+def test_components_start_at_their_centres(kind, n_components, n_targets):
+    network = small_network(kind, n_components, n_targets)
+    centers = normal(n_components, n_targets, seed=3)
+    params = network.initial(stream(0), centers, spread=0.5).unsqueeze(0)
+    weights = network.split(params)
+    weights["coefs_2"] = torch.zeros_like(weights["coefs_2"])
+    mixture = network(weights, normal(1, 4, 2))
+    for i in range(4):
+        np.testing.assert_allclose(mixture.means[0, i], centers, rtol=1e-14)
+        np.testing.assert_allclose(mixture.weights[0, i], 1.0 / n_components)
+        covariance = mixture.scale.expand_components(n_components).covariance()[0, i]
+        expected = (0.25 + 1e-3) * torch.eye(n_targets).expand(n_components, -1, -1)
+        np.testing.assert_allclose(covariance, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_first_weights_have_the_variance_of_lecun():
+    network = StackedMLP(40, (50, 60), "tanh", MixtureHead(20, 3, "diag", 1e-6))
+    weights = network.split(network.initial(stream(0), torch.zeros(20, 3), 0.5).unsqueeze(0))
+    for name, fan_in, factor in [("coefs_0", 40, 1.0), ("coefs_1", 50, 1.0), ("coefs_2", 60, 0.1)]:
+        assert weights[name].std().item() * math.sqrt(fan_in) == pytest.approx(factor, rel=0.05)
+        assert abs(weights[name].mean().item()) < 0.1 * factor / math.sqrt(fan_in)
+    assert not weights["intercepts_0"].any()
+
+
+def test_first_frequencies_have_their_scale():
+    embedding = PeriodicEmbedding(n_frequencies=50, n_outputs=60, frequency_scale=0.7)
+    network = StackedMLP(40, (5,), "tanh", MixtureHead(2, 1, "diag", 1e-6), embedding)
+    weights = network.split(network.initial(stream(0), torch.zeros(2, 1), 0.5).unsqueeze(0))
+    assert weights["embedding_frequencies"].std().item() == pytest.approx(0.7, rel=0.05)
+    assert weights["embedding_coefs"].std().item() == pytest.approx(1 / math.sqrt(2 * 50), rel=0.05)
