@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from sklearn_mdn._estimators import likelihood
@@ -12,17 +13,19 @@ from sklearn_mdn._estimators.plans import Plan, Trained
 from sklearn_mdn._training.loop import rows_at_once
 
 
-def calibration_places(calibration: np.ndarray) -> np.ndarray:
+def calibration_places(calibration: NDArray[np.float64]) -> NDArray[np.intp]:
     """Where factors stand in CALIBRATIONS."""
     return np.searchsorted(likelihood.CALIBRATIONS, calibration)
 
 
-def shifted(places: np.ndarray, shift: int) -> np.ndarray:
+def shifted(places: NDArray[np.intp], shift: int) -> NDArray[np.intp]:
     """Places in CALIBRATIONS that are further up, or down if negative, as far as its ends."""
     return np.clip(places + shift, 0, len(likelihood.CALIBRATIONS) - 1)
 
 
-def larger_pool(log_density: np.ndarray, weight: np.ndarray, growth: float) -> np.ndarray:
+def larger_pool(
+    log_density: NDArray[np.float64], weight: NDArray[np.float64], growth: float
+) -> NDArray[np.float64]:
     """What to expect of log(sum_m w_m p_m), with log p (..., M, n), in a pool ``growth`` times as large.
 
     To second order the logarithm of a mean of densities lies below that of their expectation by half their
@@ -41,7 +44,7 @@ def larger_pool(log_density: np.ndarray, weight: np.ndarray, growth: float) -> n
 
 
 @torch.no_grad()
-def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> np.ndarray:
+def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> NDArray[np.float64]:
     """Factors on the members' standard deviations, (E,), for the mixture of them all.
 
     Networks that disagree widen their mixture by that already, so that factors which are best for each

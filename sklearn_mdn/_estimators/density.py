@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Number
+from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import assert_all_finite, check_array, check_random_state
@@ -15,7 +17,7 @@ from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import row_mean
 
 
-def check_numeric(y, name: str = "y") -> None:
+def check_numeric(y: object, name: str = "y") -> None:
     """Refuse targets that scikit-learn's validation lets through, or refuses without naming them."""
     if sparse.issparse(y):
         raise TypeError(f"{name} must be a dense array of numbers, got a sparse matrix.")
@@ -34,15 +36,17 @@ def check_numeric(y, name: str = "y") -> None:
         assert_all_finite(values.astype(np.float64), input_name=name)
 
 
-def check_target(y, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
+def check_target(y: ArrayLike, shape: tuple[int, ...], name: str = "y") -> NDArray[np.float64]:
     """Targets of exactly this shape; (n, 1) beside (n,) would broadcast in silence."""
     check_numeric(y, name)
-    y = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name)
-    if y.shape != shape:
+    target: NDArray[np.float64] = check_array(
+        y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name
+    )
+    if target.shape != shape:
         raise ValueError(
-            f"{name} must have the shape {shape}, as the target in fit and the rows of X; got {y.shape}."
+            f"{name} must have the shape {shape}, as the target in fit and the rows of X; got {target.shape}."
         )
-    return y
+    return target
 
 
 class DensityRegressorMixin(RegressorMixin, ABC):
@@ -52,10 +56,27 @@ class DensityRegressorMixin(RegressorMixin, ABC):
     """
 
     @abstractmethod
-    def predict_distribution(self, X) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Conditional density of the target in each row of X."""
 
-    def predict(self, X, return_std=False, quantiles=None):
+    @overload
+    def predict(
+        self, X: ArrayLike, return_std: Literal[False] = False, quantiles: ArrayLike | None = None
+    ) -> NDArray[np.float64]: ...
+
+    @overload
+    def predict(
+        self, X: ArrayLike, return_std: Literal[True], quantiles: None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    @overload
+    def predict(
+        self, X: ArrayLike, return_std: bool, quantiles: None = None
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, quantiles: ArrayLike | None = None
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean of the predicted density; on request its standard deviation, or quantiles instead.
 
         Parameters
@@ -104,7 +125,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         answers = distribution.ppf(levels.reshape(-1, *(1,) * distribution.mean().ndim))
         return np.moveaxis(answers, 0, -1)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Mixing proportions of the components of the predicted mixtures.
 
         Parameters
@@ -127,7 +148,12 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         return self.predict_distribution(X).weights
 
-    def sample(self, X, n_samples=1, random_state=None):
+    def sample(
+        self,
+        X: ArrayLike,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> NDArray[np.float64]:
         """Draw targets from the predicted densities.
 
         Parameters
@@ -162,7 +188,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         n_samples = check_count(n_samples, "n_samples")
         return self.predict_distribution(X).rvs(size=n_samples, random_state=random_state)
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Log density of each target given its row, log p(y_i | x_i).
 
         Parameters
@@ -196,7 +222,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         center = distribution.mean()
         return distribution.logpdf(center if y is None else check_target(y, center.shape))
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean log-likelihood of the targets; higher is better.
 
         Parameters
@@ -232,7 +258,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         return float(row_mean(self.score_samples(X, y), sample_weight))
 
 
-def draw_seed(random_state) -> int:
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """One integer that stands for ``random_state``; None gives fresh entropy, not the global stream."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 # A fold that held out fewer rows than this would stop training on noise.
 MIN_VALIDATION_ROWS = 10
 
 
-def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
+def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[NDArray[np.intp]]:
     """One shuffle of the rows, cut into round(1 / fraction) folds, or fewer if those would be too small.
 
     Of few rows half are held out at once: a network that nothing stops learns them by heart.
@@ -21,7 +22,7 @@ def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[np.ndarray]:
     return [np.sort(fold) for fold in np.array_split(order, n_folds)]
 
 
-def members_folds(folds: list[np.ndarray], n_members: int) -> list[np.ndarray]:
+def members_folds(folds: list[NDArray[np.intp]], n_members: int) -> list[NDArray[np.intp]]:
     """The fold that each member holds out: 0, 1, 0, 1, then 2, 3, 2, 3, and so on, and round again.
 
     It depends on the member's number alone. Two networks or more see every row, and of three or more there

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
@@ -21,7 +22,7 @@ from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, t
 from sklearn_mdn._training.rows import Member, Rows
 
 
-def component_centers(table: Table, n_components: int) -> np.ndarray:
+def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
     """Where component means start, (K, D): targets at even quantiles along their main direction."""
     _, vectors = np.linalg.eigh(
         np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
@@ -40,11 +41,11 @@ def component_centers(table: Table, n_components: int) -> np.ndarray:
 class Plan:
     """One fit, ready to train: its rows (shared by plans with equal preprocessing) and its members."""
 
-    architecture: dict
+    architecture: dict[str, Any]
     network: StackedMLP
     data: TrainingSet
-    train: list[np.ndarray]
-    validation: list[np.ndarray]
+    train: list[NDArray[np.intp]]
+    validation: list[NDArray[np.intp]]
     generators: list[torch.Generator]
     settings: MemberSettings
     batch_size: int
@@ -52,7 +53,7 @@ class Plan:
     seed: int
 
 
-def stack_key(plan: Plan) -> tuple:
+def stack_key(plan: Plan) -> tuple[StackedMLP, int]:
     """Plans of equal keys can train in one stack: their networks differ in the number of components only."""
     network = plan.network
     return replace(network, head=replace(network.head, n_components=1)), plan.batch_size

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Self
+
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context, clone
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.unwrap import predict_distribution, untransformed, weight_argument
 from sklearn_mdn._estimators.density import DensityRegressorMixin
+from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._mixtures.mixture import pool
 
 
@@ -57,20 +62,26 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
     (4, 6)
     """
 
-    _parameter_constraints = {"estimators": [list], "weights": ["array-like", None]}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimators": [list],
+        "weights": ["array-like", None],
+    }
 
-    def __init__(self, estimators, *, weights=None):
+    estimators_: list[Any]
+    weights_: NDArray[np.float64]
+
+    def __init__(self, estimators: list[Any], *, weights: ArrayLike | None = None) -> None:
         self.estimators = estimators
         self.weights = weights
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.regressor_tags.poor_score = True
         return tags
 
     @classmethod
-    def from_fitted(cls, estimators, *, weights=None):
+    def from_fitted(cls, estimators: list[Any], *, weights: ArrayLike | None = None) -> Self:
         """Pool estimators that are fitted already, as they are.
 
         Parameters
@@ -110,8 +121,8 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         return new._adopt(list(estimators))
 
     # The estimators decide what they are fitted with.
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit a clone of each estimator.
 
         Parameters
@@ -153,7 +164,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
             fitted.append(clone(estimator).fit(X, y, **weights))
         return self._adopt(fitted)
 
-    def _adopt(self, fitted):
+    def _adopt(self, fitted: list[Any]) -> Self:
         """Keep fitted estimators and their weights, once all of them have been found fit for it."""
         weights = _check_weights(self.weights, len(fitted))
         for estimator in fitted:
@@ -171,7 +182,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         self.weights_, self.estimators_ = weights, fitted
         return self
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Pooled conditional density of the target in each row.
 
         Parameters
@@ -212,7 +223,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         )
 
 
-def _check_estimators(estimators) -> None:
+def _check_estimators(estimators: list[Any]) -> None:
     """Refuse what cannot be fitted, such as the pairs (name, estimator) that other ensembles take."""
     for estimator in estimators:
         if isinstance(estimator, type) or not hasattr(estimator, "fit"):
@@ -221,7 +232,7 @@ def _check_estimators(estimators) -> None:
             )
 
 
-def _check_weights(weights, n_estimators: int) -> np.ndarray:
+def _check_weights(weights: ArrayLike | None, n_estimators: int) -> NDArray[np.float64]:
     """Weights of the estimators, scaled to sum to one."""
     if not n_estimators:
         raise ValueError("estimators must hold at least one estimator, got none.")

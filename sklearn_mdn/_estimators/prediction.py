@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sklearn_mdn._estimators.likelihood import widen
 from sklearn_mdn._estimators.rows import Standardization
@@ -17,10 +18,10 @@ PREDICTION_BLOCK = 1 << 23
 @torch.no_grad()
 def predict_mixture(
     network: StackedMLP,
-    weights: dict[str, np.ndarray],
-    calibration: np.ndarray,
+    weights: dict[str, NDArray[np.float64]],
+    calibration: NDArray[np.float64],
     standardization: Standardization,
-    x: np.ndarray,
+    x: NDArray[np.float64],
     device: torch.device,
 ) -> Mixture:
     """The members' pooled mixture at rows x, in original units: float64, on the CPU, batch axis (n,)."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 
 from sklearn_mdn._estimators.plans import Plan, Trained
@@ -12,7 +15,14 @@ from sklearn_mdn._training.loop import History, TrainingState
 class Progress:
     """Tells scikit-learn's callbacks, and the reader of ``verbose``, how a fit goes on."""
 
-    def __init__(self, estimator: CallbackSupportMixin, plan: Plan, X, y, sample_weight) -> None:
+    def __init__(
+        self,
+        estimator: CallbackSupportMixin,
+        plan: Plan,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+    ) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self.estimator, self.plan = estimator, plan
         self.arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
@@ -27,7 +37,7 @@ class Progress:
     def on_epoch(self, epoch: int, state: TrainingState) -> bool:
         """Report an epoch; True if a callback asks for the end."""
 
-        def reconstruction_attributes() -> dict:
+        def reconstruction_attributes() -> dict[str, Any]:
             trained = Trained(state.snapshot().cpu(), state.histories)
             return self.estimator._fitted_attributes(self.plan, trained)
 

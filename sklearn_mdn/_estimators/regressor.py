@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -21,6 +23,7 @@ from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
+from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import held_out_folds, member_generator, members_folds
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import predict_mixture
@@ -225,33 +228,54 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
+    coefs_: list[NDArray[np.float64]]
+    intercepts_: list[NDArray[np.float64]]
+    embedding_frequencies_: NDArray[np.float64]
+    embedding_coefs_: NDArray[np.float64]
+    embedding_intercepts_: NDArray[np.float64]
+    X_offset_: NDArray[np.float64]
+    X_scale_: NDArray[np.float64]
+    y_offset_: NDArray[np.float64]
+    y_scale_: NDArray[np.float64]
+    calibration_: NDArray[np.float64]
+    batch_size_: int
+    n_iter_: NDArray[np.int64]
+    loss_curve_: list[NDArray[np.float64]]
+    validation_scores_: list[NDArray[np.float64]]
+    best_validation_score_: NDArray[np.float64]
+    n_skipped_steps_: NDArray[np.int64]
+    n_outputs_: int
+    target_ndim_: int
+    _seed: int
+    _architecture: dict[str, Any]
+
     def __init__(
         self,
-        n_components=5,
+        n_components: int = 5,
         *,
-        covariance_type="diag",
-        n_estimators=1,
-        hidden_layer_sizes=(64, 64),
-        activation="silu",
-        numerical_embedding="periodic",
-        alpha=1e-4,
-        batch_size="auto",
-        learning_rate_init=0.01,
-        max_iter="auto",
-        tol=None,
-        n_iter_no_change=100,
-        early_stopping=True,
-        validation_fraction=0.1,
-        dropout=0.0,
-        reg_covar=1e-6,
-        clip_grad_value=None,
-        clip_grad_norm=5.0,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        device="cpu",
-        dtype="float32",
-    ):
+        covariance_type: Literal["diag", "full", "tied", "spherical"] = "diag",
+        n_estimators: int = 1,
+        hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
+        activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
+        numerical_embedding: Literal["periodic"] | None = "periodic",
+        alpha: float = 1e-4,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate_init: float = 0.01,
+        max_iter: int | Literal["auto"] = "auto",
+        tol: float | None = None,
+        n_iter_no_change: int | None = 100,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        dropout: float = 0.0,
+        reg_covar: float = 1e-6,
+        clip_grad_value: float | None = None,
+        clip_grad_norm: float | None = 5.0,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        device: str = "cpu",
+        dtype: Literal["float32", "float64"] = "float32",
+    ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.n_estimators = n_estimators
@@ -276,7 +300,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         self.device = device
         self.dtype = dtype
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         # ``score`` is a log-likelihood, not the R² that scikit-learn's check expects.
@@ -285,8 +309,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     # ------------------------------------------------------------------------------------- fit
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the networks.
 
         Parameters
@@ -346,7 +379,15 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         progress.end()
         return self
 
-    def _validate(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def _validate(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> TrainingSet:
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
         self._check_settings(watched=X_val is not None)
         if (X_val is None) != (y_val is None):
@@ -387,7 +428,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coefs_")
 
-    def _architecture_for(self, n_features, n_outputs) -> dict:
+    def _architecture_for(self, n_features: int, n_outputs: int) -> dict[str, Any]:
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         integral = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
@@ -406,7 +447,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             "reg_covar": float(self.reg_covar),
         }
 
-    def _check_continuation(self, architecture: dict) -> None:
+    def _check_continuation(self, architecture: dict[str, Any]) -> None:
         """``warm_start`` goes on with the networks it has, and perhaps more of them."""
         for name, value in architecture.items():
             if value != self._architecture[name] and name != "reg_covar":
@@ -467,7 +508,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             n_iter_no_change=math.inf if self.n_iter_no_change is None else self.n_iter_no_change,
         )
 
-    def _fitted_attributes(self, plan: Plan, trained: Trained) -> dict:
+    def _fitted_attributes(self, plan: Plan, trained: Trained) -> dict[str, Any]:
         """Every fitted attribute, as arrays and numbers."""
         data, network = plan.data, plan.network
         weights = {name: values.numpy().copy() for name, values in network.split(trained.params).items()}
@@ -503,7 +544,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             _append_history(attributes, self)
         return attributes
 
-    def _store(self, plan: Plan, trained: Trained):
+    def _store(self, plan: Plan, trained: Trained) -> None:
         """Keep what training gave, as fitted attributes."""
         for i, history in enumerate(trained.histories):
             if history.failure is not None:
@@ -532,7 +573,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def _standardization(self) -> Standardization:
         return Standardization(self.X_offset_, self.X_scale_, self.y_offset_, self.y_scale_)
 
-    def _stored_weights(self) -> dict[str, np.ndarray]:
+    def _stored_weights(self) -> dict[str, NDArray[np.float64]]:
         """Fitted parameters under the names that the network knows them by."""
         weights = {f"coefs_{i}": values for i, values in enumerate(self.coefs_)}
         weights |= {f"intercepts_{i}": values for i, values in enumerate(self.intercepts_)}
@@ -540,7 +581,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             weights |= {name: getattr(self, f"{name}_") for name in EMBEDDING_NAMES}
         return weights
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Conditional density of the target in each row.
 
         Parameters
@@ -588,7 +629,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         )
 
 
-def _append_history(attributes: dict, earlier: MDNRegressor) -> None:
+def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
     """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
     n_earlier = len(earlier.n_iter_)
     for name in ("loss_curve_", "validation_scores_"):
@@ -601,14 +642,14 @@ def _append_history(attributes: dict, earlier: MDNRegressor) -> None:
 
 
 def _network_of(
-    n_features,
-    n_outputs,
-    n_components,
-    covariance_type,
-    hidden_layer_sizes,
-    activation,
-    numerical_embedding,
-    reg_covar,
+    n_features: int,
+    n_outputs: int,
+    n_components: int,
+    covariance_type: str,
+    hidden_layer_sizes: list[int],
+    activation: str,
+    numerical_embedding: str | None,
+    reg_covar: float,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
     return StackedMLP(
@@ -642,7 +683,9 @@ def _naming(argument: str) -> Iterator[None]:
         raise type(error)(f"{argument}: {error}") from None
 
 
-def _weighted_table(X, y, sample_weight, min_rows: int) -> Table:
+def _weighted_table(
+    X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: ArrayLike | None, min_rows: int
+) -> Table:
     if sample_weight is not None:
         sample_weight = check_row_weights(sample_weight, X)
         n_rows = np.count_nonzero(sample_weight)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 # Weights of rows are known to so many bits relative to the smallest one, and those that are smaller than this
@@ -20,9 +21,9 @@ SMALLEST_WEIGHT = 1e-100
 class Table:
     """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,)."""
 
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -31,7 +32,9 @@ class Table:
         return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows])
 
 
-def canonical_rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Table:
+def canonical_rows(
+    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> Table:
     """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
 
     Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
@@ -52,7 +55,7 @@ def canonical_rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> T
     )
 
 
-def counted(weight: np.ndarray) -> np.ndarray:
+def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights in units of the smallest one, without the rounding that another scale would have left.
 
     Integers again where they were integers: which rows have reached just half of all weight, say, must not
@@ -62,7 +65,7 @@ def counted(weight: np.ndarray) -> np.ndarray:
     return np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
 
 
-def fitted_scaler(values: np.ndarray, weight: np.ndarray, name: str) -> StandardScaler:
+def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name: str) -> StandardScaler:
     """Weighted means and standard deviations of columns, 1 for a constant one."""
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler().fit(values, sample_weight=weight)
@@ -86,10 +89,10 @@ def fitted_scaler(values: np.ndarray, weight: np.ndarray, name: str) -> Standard
 class Standardization:
     """The affine maps of inputs and targets to mean 0 and standard deviation 1 on the training rows."""
 
-    x_offset: np.ndarray
-    x_scale: np.ndarray
-    y_offset: np.ndarray
-    y_scale: np.ndarray
+    x_offset: NDArray[np.float64]
+    x_scale: NDArray[np.float64]
+    y_offset: NDArray[np.float64]
+    y_scale: NDArray[np.float64]
 
     @classmethod
     def of(cls, table: Table) -> Standardization:
@@ -97,10 +100,10 @@ class Standardization:
         y_scaler = fitted_scaler(table.y, table.weight, "y")
         return cls(x_scaler.mean_, x_scaler.scale_, y_scaler.mean_, y_scaler.scale_)
 
-    def x(self, values: np.ndarray) -> np.ndarray:
+    def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.x_offset) / self.x_scale
 
-    def y(self, values: np.ndarray) -> np.ndarray:
+    def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
 
     @property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from numbers import Integral
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import joblib
 import numpy as np
-from sklearn.base import _fit_context, clone
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackContext
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.model_selection._search import BaseSearchCV
@@ -19,7 +22,7 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import indexable
+from sklearn.utils import Tags, indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
@@ -27,12 +30,24 @@ from sklearn.utils.validation import _check_method_params
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.unwrap import weight_argument
+from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
-from sklearn_mdn._search.tasks import Task, network_of, prepare, stacks_of, train_stack
+from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
+
+Scoring = str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 # Attributes that only some settings of ``refit`` and ``scoring`` set.
 CHOICES = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
 CHOICES += ("stacking_weights_", "feature_names_in_")
+
+
+class Splitter(Protocol):
+    """scikit-learn's cross-validation generators, and what is like them."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterable[tuple[Any, Any]]: ...
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int: ...
 
 
 class MDNSearchCV(BaseSearchCV):
@@ -145,27 +160,37 @@ class MDNSearchCV(BaseSearchCV):
     (2,)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSearchCV._parameter_constraints,
         "param_grid": [dict, list, Iterable],
         "max_stack_bytes": [Interval(Integral, 1, None, closed="left")],
     }
 
+    cv_results_: dict[str, Any]
+    best_estimator_: Any
+    best_score_: float
+    best_params_: dict[str, Any]
+    best_index_: int
+    stacking_weights_: NDArray[np.float64]
+    n_splits_: int
+    refit_time_: float
+    multimetric_: bool
+
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: BaseEstimator,
+        param_grid: Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]],
         *,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        max_stack_bytes=2**28,
-    ):
+        scoring: Scoring = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[[dict[str, Any]], int] = True,
+        cv: int | Splitter | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        max_stack_bytes: int = 2**28,
+    ) -> None:
         super().__init__(
             estimator=estimator,
             scoring=scoring,
@@ -180,14 +205,14 @@ class MDNSearchCV(BaseSearchCV):
         self.param_grid = param_grid
         self.max_stack_bytes = max_stack_bytes
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = self.estimator.__sklearn_tags__()
         tags.target_tags, tags.regressor_tags = inner.target_tags, inner.regressor_tags
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> Self:
         """Train every candidate on every fold, score them, and refit.
 
         Parameters
@@ -275,11 +300,11 @@ class MDNSearchCV(BaseSearchCV):
                 f"got {self.refit!r} beside scoring={self.scoring!r}."
             )
 
-    def _candidates(self) -> Iterable[dict]:
+    def _candidates(self) -> Iterable[dict[str, Any]]:
         grid = self.param_grid
         return ParameterGrid(grid) if isinstance(grid, (Mapping, list, tuple)) else grid
 
-    def _splits(self, X, y, split_params) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _splits(self, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any]) -> list[Split]:
         cv = check_cv(self.cv, y, classifier=False)
         self.n_splits_ = cv.get_n_splits(X, y, **split_params)
         splits = list(cv.split(X, y, **split_params))
@@ -290,9 +315,18 @@ class MDNSearchCV(BaseSearchCV):
             )
         return splits
 
-    def _tasks(self, candidates, splits, X, y, fit_params) -> list[Task]:
+    def _tasks(
+        self,
+        candidates: list[dict[str, Any]],
+        splits: list[Split],
+        X: ArrayLike,
+        y: ArrayLike,
+        fit_params: dict[str, Any],
+    ) -> list[Task]:
         """Every candidate on every split: planned, failed, or fitted where there is no network."""
-        tasks, cache, base = [], {}, clone(self.estimator)
+        tasks: list[Task] = []
+        cache: dict[tuple[int, str | int], Prepared] = {}
+        base = clone(self.estimator)
         for (i, parameters), (j, (train, test)) in product(enumerate(candidates), enumerate(splits)):
             task = Task(clone(base).set_params(**clone(parameters, safe=False)), i, j, test)
             tasks.append(task)
@@ -312,7 +346,7 @@ class MDNSearchCV(BaseSearchCV):
             raise ValueError("No fits were performed: there are no candidates, or no splits.")
         return tasks
 
-    def _train(self, tasks, context) -> None:
+    def _train(self, tasks: list[Task], context: CallbackContext) -> None:
         """Train all plans, stack by stack, and store what comes of them."""
         planned = [task for task in tasks if task.plan is not None]
         n_jobs = joblib.effective_n_jobs(self.n_jobs)
@@ -350,7 +384,15 @@ class MDNSearchCV(BaseSearchCV):
                     task.plan = None
         search.call_on_fit_task_end(estimator=self)
 
-    def _score_task(self, task, split, X, y, scorers, score_params) -> None:
+    def _score_task(
+        self,
+        task: Task,
+        split: Split,
+        X: ArrayLike,
+        y: ArrayLike,
+        scorers: Callable[..., Any],
+        score_params: dict[str, Any],
+    ) -> None:
         """Score one fitted candidate as GridSearchCV does, a failed one by ``error_score``."""
         if task.error is not None:
             names = scorers._scorers if isinstance(scorers, _MultimetricScorer) else None
@@ -360,7 +402,7 @@ class MDNSearchCV(BaseSearchCV):
         train, test = split
         start = time.perf_counter()
 
-        def score(rows):
+        def score(rows: NDArray[np.intp]) -> float | dict[str, float]:
             X_part, y_part = _safe_split(task.estimator, X, y, rows, train)
             own_params = _check_method_params(X, params=score_params, indices=rows)
             return _score(task.estimator, X_part, y_part, scorers, own_params, self.error_score)
@@ -370,7 +412,7 @@ class MDNSearchCV(BaseSearchCV):
         if self.return_train_score:
             task.train_scores = score(train)
 
-    def _results(self, tasks, candidates) -> dict:
+    def _results(self, tasks: list[Task], candidates: list[dict[str, Any]]) -> dict[str, Any]:
         out = [
             {
                 "fit_time": task.fit_time,
@@ -389,11 +431,11 @@ class MDNSearchCV(BaseSearchCV):
             self._check_refit_for_multimetric(out[0]["test_scores"])
         return self._format_results(candidates, self.n_splits_, out)
 
-    def _check_refit_for_multimetric(self, scores):
+    def _check_refit_for_multimetric(self, scores: dict[str, float]) -> None:
         if self.refit != "stacking":
             super()._check_refit_for_multimetric(scores)
 
-    def _select(self, refit_metric, tasks) -> None:
+    def _select(self, refit_metric: str, tasks: list[Task]) -> None:
         """Set ``best_index_`` and what follows from it, under GridSearchCV's conditions."""
         stacks = self.refit == "stacking"
         if self.multimetric_ and (stacks or not self.refit):
@@ -406,7 +448,14 @@ class MDNSearchCV(BaseSearchCV):
             self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
 
-    def _refit(self, tasks, X, y, fit_params, context) -> None:
+    def _refit(
+        self,
+        tasks: list[Task],
+        X: ArrayLike,
+        y: ArrayLike,
+        fit_params: dict[str, Any],
+        context: CallbackContext,
+    ) -> None:
         start = time.perf_counter()
         refit = context.subcontext(task_name="refit")
         if self.refit == "stacking":
@@ -424,11 +473,11 @@ class MDNSearchCV(BaseSearchCV):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         refit.call_on_fit_task_end(estimator=self, X=X, y=y)
 
-    def _row_weights(self, fit_params, y) -> np.ndarray:
+    def _row_weights(self, fit_params: dict[str, Any], y: ArrayLike) -> NDArray[np.float64]:
         """Sample weights on their way to the network, or ones."""
         return check_row_weights(fit_params.get(weight_argument(self.estimator)), y)
 
-    def _held_out(self, tasks, X, y) -> list[HeldOut]:
+    def _held_out(self, tasks: list[Task], X: ArrayLike, y: ArrayLike) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""
         failed = {task.candidate for task in tasks if task.error is not None}
         noise, held_out = rounding_error(np.asarray(y, dtype=np.float64)), []
@@ -444,7 +493,7 @@ class MDNSearchCV(BaseSearchCV):
             raise next(task.error for task in tasks if task.error is not None)
         return held_out
 
-    def score(self, X, y=None, **params):
+    def score(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> float:
         """Score of the best estimator on the given rows, as in GridSearchCV.
 
         Parameters

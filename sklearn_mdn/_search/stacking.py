@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
@@ -26,8 +27,12 @@ SHIFTS = sorted(range(1 - len(CALIBRATIONS), len(CALIBRATIONS)), key=abs)
 
 
 def stacking_weights(
-    log_densities: np.ndarray, row_weight: np.ndarray, *, tol=1e-6, max_iter=1000
-) -> np.ndarray:
+    log_densities: NDArray[np.float64],
+    row_weight: NDArray[np.float64],
+    *,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+) -> NDArray[np.float64]:
     """Weights of a mixture of densities that maximise the log-likelihood of held-out rows.
 
     Maximises sum_i row_weight_i log sum_c w_c exp(log_densities_ic) over the simplex, a concave problem,
@@ -61,13 +66,13 @@ def stacking_weights(
     share = row_weight[known] / row_weight[known].sum()
     densities = np.exp(log_densities[known] - log_densities[known].max(axis=1, keepdims=True))
 
-    def log_likelihood(weights):
+    def log_likelihood(weights: NDArray[np.float64]) -> np.float64:
         return share @ np.log(densities @ weights)
 
-    def slopes(weights):
+    def slopes(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return share @ (densities / (densities @ weights)[:, None])
 
-    def in_simplex(weights):  # and inside it, since EM never leaves a face
+    def in_simplex(weights: NDArray[np.float64]) -> NDArray[np.float64]:  # inside: EM never leaves a face
         weights = np.maximum(weights, 1e-6 * NEGLIGIBLE_WEIGHT)
         return weights / weights.sum()
 
@@ -87,7 +92,7 @@ def stacking_weights(
     return weights / weights.sum()
 
 
-def rounding_error(y: np.ndarray) -> np.ndarray:
+def rounding_error(y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standard deviation of the error that each target was rounded with when it was recorded.
 
     That of a uniform distribution as wide as the least step between two values of the target (Sheppard
@@ -141,10 +146,10 @@ class HeldOut:
         network: MDNRegressor,
         candidate: int,
         split: int,
-        rows,
-        X,
-        y,
-        noise,
+        rows: NDArray[np.intp],
+        X: ArrayLike,
+        y: NDArray[np.float64],
+        noise: NDArray[np.float64],
     ) -> None:
         self.estimator, self.network = estimator, network
         self.candidate, self.split, self.rows = candidate, split, rows
@@ -160,7 +165,7 @@ class HeldOut:
         ]
         self.table = np.array(tables)  # (factors, networks, rows)
 
-    def log_density(self, shift: int = 0) -> np.ndarray:
+    def log_density(self, shift: int = 0) -> NDArray[np.float64]:
         """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
         return self.table[shifted(self.places, shift), np.arange(self.n_members)]
 
@@ -169,7 +174,9 @@ class HeldOut:
         self.network.calibration_ = np.array(CALIBRATIONS)[self.places]
 
 
-def calibrate(folds: Sequence[Sequence[HeldOut]], weights: np.ndarray, row_weight: np.ndarray) -> None:
+def calibrate(
+    folds: Sequence[Sequence[HeldOut]], weights: NDArray[np.float64], row_weight: NDArray[np.float64]
+) -> None:
     """Shift the factors of all networks alike, as is best for the pool of all folds.
 
     As within an ensemble (see ``ensemble_calibration``): of the networks of all folds, those of one have not
@@ -200,8 +207,8 @@ def calibrate(folds: Sequence[Sequence[HeldOut]], weights: np.ndarray, row_weigh
 
 
 def stacked(
-    held_out: list[HeldOut], n_candidates: int, row_weight: np.ndarray
-) -> tuple[DensityPool, np.ndarray]:
+    held_out: list[HeldOut], n_candidates: int, row_weight: NDArray[np.float64]
+) -> tuple[DensityPool, NDArray[np.float64]]:
     """Weigh the candidates by their out-of-fold densities and pool the networks of all folds.
 
     Parameters

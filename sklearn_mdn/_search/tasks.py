@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pickle import PicklingError
 from traceback import format_exception
-from typing import final
+from typing import Any, Self, final
 
 import joblib
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackContext
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
 from sklearn_mdn._estimators.plans import Plan, Trained, network_bytes, stack_key, train_plans
 from sklearn_mdn._estimators.regressor import MDNRegressor, check_device
 from sklearn_mdn._estimators.rows import TrainingSet
+from sklearn_mdn._training.loop import TrainingState
 
 
 @final
@@ -30,17 +33,17 @@ class Task:
     estimator: BaseEstimator
     candidate: int
     split: int
-    test: np.ndarray
+    test: NDArray[np.intp]
     plan: Plan | None = None
     fit_time: float = 0.0
     score_time: float = 0.0
     error: Exception | None = None
     traceback: str | None = None
-    test_scores: object = None
-    train_scores: object = None
+    test_scores: float | dict[str, float] | None = None
+    train_scores: float | dict[str, float] | None = None
 
     @contextmanager
-    def attempt(self, timed: str, error_score) -> Iterator[None]:
+    def attempt(self, timed: str, error_score: float | str) -> Iterator[None]:
         """Add the time of the block to ``timed``, and keep an error of it unless it is to be raised."""
         start = time.perf_counter()
         try:
@@ -62,8 +65,8 @@ class Task:
 class Prepared:
     """What the steps before the network make of a split; candidates that differ behind them share it."""
 
-    steps: dict
-    X: object
+    steps: dict[str, Any]
+    X: ArrayLike
     data: TrainingSet
 
 
@@ -77,7 +80,16 @@ class _Recorder(MDNRegressor):
         return recorder
 
     # What is wrong about its arguments is said as the network's fit would.
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         self.arrived_ = {
             "X": X,
             "y": y,
@@ -91,13 +103,20 @@ class _Recorder(MDNRegressor):
     fit.__qualname__ = "MDNRegressor.fit"
 
 
-def network_of(estimator) -> MDNRegressor | None:
+def network_of(estimator: BaseEstimator) -> MDNRegressor | None:
     """The network to be trained: the estimator, or the last step of the pipeline that it is."""
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     return last if isinstance(last, MDNRegressor) else None
 
 
-def prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) -> None:
+def prepare(
+    task: Task,
+    parameters: dict[str, Any],
+    X: ArrayLike,
+    y: ArrayLike,
+    fit_params: dict[str, Any],
+    cache: dict[tuple[int, str | int], Prepared],
+) -> None:
     """Fit what comes before the network, unless another candidate has done it, and plan the network's fit."""
     estimator, network = task.estimator, network_of(task.estimator)
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
@@ -127,11 +146,11 @@ def prepare(task: Task, parameters: dict, X, y, fit_params: dict, cache: dict) -
 
 
 def train_stack(
-    plans: list[Plan], settings: tuple, context, caller
+    plans: list[Plan], settings: tuple[str, str], context: CallbackContext, caller: BaseEstimator
 ) -> tuple[list[Trained] | Exception, float]:
     """Train plans as one stack, telling callbacks; returns what came of it, or the error, and the seconds."""
 
-    def on_epoch(epoch, state) -> bool:
+    def on_epoch(epoch: int, state: TrainingState) -> bool:
         step = context.subcontext(task_name="epoch")
         step.call_on_fit_task_begin(estimator=caller)
         return step.call_on_fit_task_end(estimator=caller)
