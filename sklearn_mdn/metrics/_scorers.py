@@ -37,6 +37,11 @@ class DensityScorer(_BaseScorer):
         density = method_caller(_DensityResponse(estimator), "predict_distribution", X)
         return self._sign * self._score_func(y_true, density, **{**self._kwargs, **kwargs})
 
+    @property
+    def __name__(self) -> str:
+        """What LearningCurveDisplay and ValidationCurveDisplay call the score, "neg_" for a loss."""
+        return "neg_" * (self._sign < 0) + getattr(self._score_func, "__name__", repr(self._score_func))
+
     def __repr__(self):
         options = [f"{name}={value!r}" for name, value in self._kwargs.items()]
         options = ["greater_is_better=False"] * (self._sign < 0) + options

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn import config_context
@@ -17,7 +19,9 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
+    LearningCurveDisplay,
     RandomizedSearchCV,
+    ValidationCurveDisplay,
     cross_val_score,
     cross_validate,
     learning_curve,
@@ -30,6 +34,7 @@ from sklearn.preprocessing import (
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV, MixtureDistribution, predict_distribution
 from sklearn_mdn.metrics import (
+    DensityScorer,
     calibration_error,
     coverage,
     coverage_scorer,
@@ -372,3 +377,27 @@ class TestMakeScorer:
         assert repr(coverage_scorer(0.5)) == (
             "make_density_scorer(coverage_error, greater_is_better=False, confidence=0.5)"
         )
+
+    @pytest.mark.parametrize(
+        ("scorer", "label"),
+        [
+            (log_likelihood_scorer, "Log likelihood"),
+            (neg_crps_scorer, "Negative crps"),
+            (coverage_scorer(0.8), "Negative coverage error"),
+        ],
+    )
+    def test_the_name_that_displays_of_scikit_learn_ask_for(self, scorer, label):
+        X, y = data()
+        curves = LearningCurveDisplay.from_estimator(
+            LinearDensity(), X, y, scoring=scorer, train_sizes=[0.5, 1.0]
+        )
+        assert curves.score_name == label
+        along = ValidationCurveDisplay.from_estimator(
+            LinearDensity(), X, y, param_name="spread", param_range=[0.5, 1.0], scoring=scorer
+        )
+        assert along.score_name == label
+        plt.close("all")
+
+    def test_the_name_of_a_function_without_one(self):
+        assert "crps" in make_density_scorer(functools.partial(crps)).__name__
+        assert DensityScorer.__name__ == "DensityScorer"
