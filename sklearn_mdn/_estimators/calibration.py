@@ -33,13 +33,13 @@ def larger_pool(
     networks of the same kind gain what they take off this (Nowozin 2018, "Debiasing evidence
     approximations", proposition 1).
     """
-    pooled = logsumexp(log_density, axis=-2, b=weight[:, np.newaxis])
+    pooled: NDArray[np.float64] = logsumexp(log_density, axis=-2, b=weight[:, np.newaxis])
     square = weight @ weight
     if square == 1.0:  # nothing is known of how networks differ
         return pooled
     possible = np.where(np.isfinite(pooled), pooled, 0.0)
     deviation = np.expm1(log_density - possible[..., np.newaxis, :])
-    variance = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
+    variance: NDArray[np.float64] = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
     return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
 
 
@@ -69,4 +69,6 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             )
             log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
             score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
-    return np.array(likelihood.CALIBRATIONS)[places[np.argmax(np.nan_to_num(score, nan=-np.inf))]]
+    best = np.argmax(np.nan_to_num(score, nan=-np.inf))
+    factors: NDArray[np.float64] = np.array(likelihood.CALIBRATIONS)[places[best]]
+    return factors

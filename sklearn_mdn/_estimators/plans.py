@@ -33,7 +33,8 @@ def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
     order = np.argsort(table.y @ direction, kind="stable")
     reached = np.cumsum(table.weight[order]) / table.weight.sum()
     levels = (np.arange(n_components) + 0.5) / n_components
-    return table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+    centers: NDArray[np.float64] = table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+    return centers
 
 
 @final

@@ -177,8 +177,8 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         names = getattr(fitted[0], "feature_names_in_", None)
         known = {"n_features_in_": next(iter(widths), None), "feature_names_in_": names}
         for name in known:
-            vars(self).pop(name, None)  # what an earlier fit left
-        vars(self).update({name: value for name, value in known.items() if value is not None})
+            self.__dict__.pop(name, None)  # what an earlier fit left
+        self.__dict__.update({name: value for name, value in known.items() if value is not None})
         self.weights_, self.estimators_ = weights, fitted
         return self
 
@@ -243,4 +243,5 @@ def _check_weights(weights: ArrayLike | None, n_estimators: int) -> NDArray[np.f
         )
     if not values.sum() > 0.0:
         raise ValueError("weights must not all be zero.")
-    return values / values.sum()
+    shares: NDArray[np.float64] = values / values.sum()
+    return shares

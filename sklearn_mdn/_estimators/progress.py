@@ -39,9 +39,10 @@ class Progress:
 
         def reconstruction_attributes() -> dict[str, Any]:
             trained = Trained(state.snapshot().cpu(), state.histories)
-            return self.estimator._fitted_attributes(self.plan, trained)
+            attributes: dict[str, Any] = self.estimator._fitted_attributes(self.plan, trained)
+            return attributes
 
-        stop = self.epoch_task.call_on_fit_task_end(
+        stop: bool = self.epoch_task.call_on_fit_task_end(
             **self.arguments, reconstruction_attributes=reconstruction_attributes
         )
         self._print(epoch, state.histories)

@@ -397,23 +397,23 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
         continues = self._continues()
         check_numeric(y)
-        X, y = validate_data(
+        rows, targets = validate_data(
             self, X, y, reset=not continues, dtype=np.float64, multi_output=True, ensure_min_samples=2
         )
-        y = np.asarray(y, dtype=np.float64)
-        if continues and (self.target_ndim_, self.n_outputs_) != (y.ndim, y[:1].size):
-            fitted = (len(y), self.n_outputs_)[: self.target_ndim_]
-            raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {y.shape}.")
-        table = _weighted_table(X, y, sample_weight, min_rows=2)
+        targets = np.asarray(targets, dtype=np.float64)
+        if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
+            fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
+            raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
+        table = _weighted_table(rows, targets, sample_weight, min_rows=2)
         watched = None
-        if X_val is not None:
+        if X_val is not None and y_val is not None:
             with _naming("X_val"):
-                X_val = validate_data(self, X_val, reset=False, dtype=np.float64)
-            y_val = check_target(y_val, (len(X_val), *y.shape[1:]), name="y_val")
+                rows_val = validate_data(self, X_val, reset=False, dtype=np.float64)
+            targets_val = check_target(y_val, (len(rows_val), *targets.shape[1:]), name="y_val")
             with _naming("sample_weight_val"):
-                watched = _weighted_table(X_val, y_val, sample_weight_val, min_rows=1)
+                watched = _weighted_table(rows_val, targets_val, sample_weight_val, min_rows=1)
         standardization = self._standardization() if continues else Standardization.of(table)
-        return TrainingSet.of(table, watched, standardization, y.ndim)
+        return TrainingSet.of(table, watched, standardization, targets.ndim)
 
     def _check_settings(self, watched: bool) -> None:
         """Refuse what the parameters' types cannot rule out."""
@@ -565,8 +565,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             )
         attributes = self._fitted_attributes(plan, trained)
         for name in EMBEDDING_NAMES:
-            vars(self).pop(f"{name}_", None)
-        vars(self).update(attributes)
+            self.__dict__.pop(f"{name}_", None)
+        self.__dict__.update(attributes)
 
     # --------------------------------------------------------------------------------- predict
 
@@ -612,14 +612,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         4
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
         network = _network_of(**self._architecture)
         mixture = predict_mixture(
             network,
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
-            X,
+            rows,
             check_device(self.device),
         )
         return MixtureDistribution._from_mixture(
@@ -669,8 +669,8 @@ def _features_kept(estimator: MDNRegressor) -> Iterator[None]:
         yield
     except BaseException:
         for name in FEATURE_NAMES:
-            vars(estimator).pop(name, None)
-        vars(estimator).update(before)
+            estimator.__dict__.pop(name, None)
+        estimator.__dict__.update(before)
         raise
 
 

@@ -62,7 +62,8 @@ def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     hang on the last bit.
     """
     mantissa, exponent = np.frexp(weight / weight.min())
-    return np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
+    units: NDArray[np.float64] = np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
+    return units
 
 
 def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name: str) -> StandardScaler:

@@ -38,7 +38,7 @@ Scoring = str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 # Attributes that only some settings of ``refit`` and ``scoring`` set.
-CHOICES = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
+CHOICES: tuple[str, ...] = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
 CHOICES += ("stacking_weights_", "feature_names_in_")
 
 
@@ -271,7 +271,7 @@ class MDNSearchCV(BaseSearchCV):
         self.cv_results_ = self._results(tasks, candidates)
         # 3. Choose and refit; nothing of an earlier fit stays beside it
         for name in CHOICES:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self._select(refit_metric, tasks)
         if self.refit:
             self._refit(tasks, X, y, routed.estimator.fit, context)
@@ -300,7 +300,7 @@ class MDNSearchCV(BaseSearchCV):
                 f"got {self.refit!r} beside scoring={self.scoring!r}."
             )
 
-    def _candidates(self) -> Iterable[dict[str, Any]]:
+    def _candidates(self) -> Iterable[Mapping[str, Any]]:
         grid = self.param_grid
         return ParameterGrid(grid) if isinstance(grid, (Mapping, list, tuple)) else grid
 
@@ -317,7 +317,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _tasks(
         self,
-        candidates: list[dict[str, Any]],
+        candidates: list[Mapping[str, Any]],
         splits: list[Split],
         X: ArrayLike,
         y: ArrayLike,
@@ -358,29 +358,29 @@ class MDNSearchCV(BaseSearchCV):
             search.subcontext(
                 task_name="stack",
                 task_id=number,
-                max_subtasks=max(task.plan.settings.max_iter for task in stack),
+                max_subtasks=max(task.pending.settings.max_iter for task in stack),
             )
             for number, stack in enumerate(stacks)
         ]
         outcomes = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)(
             delayed(train_stack)(
-                [task.plan for task in stack],
-                (network_of(stack[0].estimator).device, network_of(stack[0].estimator).dtype),
+                [task.pending for task in stack],
+                (stack[0].network.device, stack[0].network.dtype),
                 stack_context,
                 self,
             )
             for stack, stack_context in zip(stacks, contexts, strict=True)
         )
         for number, (stack, (result, seconds)) in enumerate(zip(stacks, outcomes, strict=True), start=1):
-            n_members = sum(len(task.plan.train) for task in stack)
+            n_members = sum(len(task.pending.train) for task in stack)
             if self.verbose > 1:
                 print(f"[stack {number}/{len(stacks)}] {n_members} networks, {seconds:.1f}s")
             for place, task in enumerate(stack):
-                task.fit_time += seconds * len(task.plan.train) / n_members
+                task.fit_time += seconds * len(task.pending.train) / n_members
                 with task.attempt("fit_time", self.error_score):
                     if isinstance(result, Exception):
                         raise result
-                    network_of(task.estimator)._store(task.plan, result[place])
+                    task.network._store(task.pending, result[place])
                     task.plan = None
         search.call_on_fit_task_end(estimator=self)
 
@@ -396,7 +396,7 @@ class MDNSearchCV(BaseSearchCV):
         """Score one fitted candidate as GridSearchCV does, a failed one by ``error_score``."""
         if task.error is not None:
             names = scorers._scorers if isinstance(scorers, _MultimetricScorer) else None
-            failed = self.error_score if names is None else dict.fromkeys(names, self.error_score)
+            failed: Any = self.error_score if names is None else dict.fromkeys(names, self.error_score)
             task.test_scores, task.train_scores = failed, failed
             return
         train, test = split
@@ -405,15 +405,18 @@ class MDNSearchCV(BaseSearchCV):
         def score(rows: NDArray[np.intp]) -> float | dict[str, float]:
             X_part, y_part = _safe_split(task.estimator, X, y, rows, train)
             own_params = _check_method_params(X, params=score_params, indices=rows)
-            return _score(task.estimator, X_part, y_part, scorers, own_params, self.error_score)
+            scores: float | dict[str, float] = _score(
+                task.estimator, X_part, y_part, scorers, own_params, self.error_score
+            )
+            return scores
 
         task.test_scores = score(test)
         task.score_time = time.perf_counter() - start
         if self.return_train_score:
             task.train_scores = score(train)
 
-    def _results(self, tasks: list[Task], candidates: list[dict[str, Any]]) -> dict[str, Any]:
-        out = [
+    def _results(self, tasks: list[Task], candidates: list[Mapping[str, Any]]) -> dict[str, Any]:
+        out: list[dict[str, Any]] = [
             {
                 "fit_time": task.fit_time,
                 "score_time": task.score_time,
@@ -429,7 +432,8 @@ class MDNSearchCV(BaseSearchCV):
         self.multimetric_ = isinstance(out[0]["test_scores"], dict)
         if callable(self.scoring) and self.multimetric_:
             self._check_refit_for_multimetric(out[0]["test_scores"])
-        return self._format_results(candidates, self.n_splits_, out)
+        results: dict[str, Any] = self._format_results(candidates, self.n_splits_, out)
+        return results
 
     def _check_refit_for_multimetric(self, scores: dict[str, float]) -> None:
         if self.refit != "stacking":
@@ -480,14 +484,17 @@ class MDNSearchCV(BaseSearchCV):
     def _held_out(self, tasks: list[Task], X: ArrayLike, y: ArrayLike) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""
         failed = {task.candidate for task in tasks if task.error is not None}
-        noise, held_out = rounding_error(np.asarray(y, dtype=np.float64)), []
+        targets, held_out = np.asarray(y, dtype=np.float64), list[HeldOut]()
+        noise = rounding_error(targets)
         for task in tasks:
             if task.candidate not in failed:
                 X_test, y_test = _safe_split(task.estimator, X, y, task.test)
                 y_test = np.array(y_test, dtype=np.float64)  # torch wants it writable
-                network, rows = network_of(task.estimator), np.arange(len(y))[task.test]
+                rows = np.arange(len(targets))[task.test]
                 held_out.append(
-                    HeldOut(task.estimator, network, task.candidate, task.split, rows, X_test, y_test, noise)
+                    HeldOut(
+                        task.estimator, task.network, task.candidate, task.split, rows, X_test, y_test, noise
+                    )
                 )
         if not held_out:  # as a refit on all rows would
             raise next(task.error for task in tasks if task.error is not None)
@@ -529,5 +536,7 @@ class MDNSearchCV(BaseSearchCV):
         True
         """
         if self.refit == "stacking" and self.multimetric_:
-            return self.best_estimator_.score(X, y, **params)
-        return super().score(X, y, **params)
+            score: float = self.best_estimator_.score(X, y, **params)
+        else:
+            score = super().score(X, y, **params)
+        return score

@@ -67,14 +67,18 @@ def stacking_weights(
     densities = np.exp(log_densities[known] - log_densities[known].max(axis=1, keepdims=True))
 
     def log_likelihood(weights: NDArray[np.float64]) -> np.float64:
-        return share @ np.log(densities @ weights)
+        value: np.float64 = share @ np.log(densities @ weights)
+        return value
 
     def slopes(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return share @ (densities / (densities @ weights)[:, None])
+        slope: NDArray[np.float64] = share @ (densities / (densities @ weights)[:, None])
+        return slope
 
-    def in_simplex(weights: NDArray[np.float64]) -> NDArray[np.float64]:  # inside: EM never leaves a face
+    # And inside it, since EM never leaves a face.
+    def in_simplex(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         weights = np.maximum(weights, 1e-6 * NEGLIGIBLE_WEIGHT)
-        return weights / weights.sum()
+        weights /= weights.sum()
+        return weights
 
     for _ in range(max_iter):
         slope = slopes(weights)
@@ -83,13 +87,14 @@ def stacking_weights(
         once = weights * slope
         twice = once * slopes(once)
         change, bend = once - weights, twice - 2.0 * once + weights
-        size = np.linalg.norm(change)
-        length = max(1.0, size / max(np.linalg.norm(bend), 1e-6 * size))
+        size, curve = np.float64(np.linalg.norm(change)), np.float64(np.linalg.norm(bend))
+        length = max(1.0, size / max(curve, 1e-6 * size))
         far = in_simplex(weights + 2.0 * length * change + length**2 * bend)
         near = in_simplex(twice)
         weights = far if log_likelihood(far) >= log_likelihood(near) else near
     weights = np.where(weights < NEGLIGIBLE_WEIGHT, 0.0, weights)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def rounding_error(y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -198,7 +203,7 @@ def calibrate(
                 [np.full(part.n_members, weights[part.candidate] / part.n_members) for part in fold]
             )
             expected = larger_pool(log_density, share / share.sum(), len(folds))
-            total += expected @ row_weight[fold[0].rows]
+            total += float(expected @ row_weight[fold[0].rows])
         return total
 
     best = SHIFTS[int(np.argmax(np.nan_to_num([score(shift) for shift in SHIFTS], nan=-np.inf)))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pickle import PicklingError
@@ -42,6 +42,19 @@ class Task:
     test_scores: float | dict[str, float] | None = None
     train_scores: float | dict[str, float] | None = None
 
+    @property
+    def network(self) -> MDNRegressor:
+        """The network in an estimator that is known to have one."""
+        network = network_of(self.estimator)
+        assert network is not None
+        return network
+
+    @property
+    def pending(self) -> Plan:
+        """The plan of a task that is known to have one."""
+        assert self.plan is not None
+        return self.plan
+
     @contextmanager
     def attempt(self, timed: str, error_score: float | str) -> Iterator[None]:
         """Add the time of the block to ``timed``, and keep an error of it unless it is to be raised."""
@@ -76,7 +89,7 @@ class _Recorder(MDNRegressor):
     @classmethod
     def of(cls, network: MDNRegressor) -> _Recorder:
         recorder = cls()
-        vars(recorder).update(vars(clone(network)))  # parameters and metadata requests
+        recorder.__dict__.update(vars(clone(network)))  # parameters and metadata requests
         return recorder
 
     # What is wrong about its arguments is said as the network's fit would.
@@ -90,7 +103,7 @@ class _Recorder(MDNRegressor):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        self.arrived_ = {
+        self.arrived_: dict[str, Any] = {
             "X": X,
             "y": y,
             "sample_weight": sample_weight,
@@ -111,14 +124,14 @@ def network_of(estimator: BaseEstimator) -> MDNRegressor | None:
 
 def prepare(
     task: Task,
-    parameters: dict[str, Any],
+    parameters: Mapping[str, Any],
     X: ArrayLike,
     y: ArrayLike,
     fit_params: dict[str, Any],
     cache: dict[tuple[int, str | int], Prepared],
 ) -> None:
     """Fit what comes before the network, unless another candidate has done it, and plan the network's fit."""
-    estimator, network = task.estimator, network_of(task.estimator)
+    estimator, network = task.estimator, task.network
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
     before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
     try:
@@ -128,7 +141,7 @@ def prepare(
     prepared = cache.get(key)
     network._validate_params()
     if prepared is None:
-        recorder, steps = _Recorder.of(network), {}
+        recorder, steps = _Recorder.of(network), dict[str, Any]()
         if name:
             estimator.set_params(**{name: recorder}).fit(X, y, **fit_params)
             estimator.set_params(**{name: network})
@@ -153,11 +166,13 @@ def train_stack(
     def on_epoch(epoch: int, state: TrainingState) -> bool:
         step = context.subcontext(task_name="epoch")
         step.call_on_fit_task_begin(estimator=caller)
-        return step.call_on_fit_task_end(estimator=caller)
+        stop: bool = step.call_on_fit_task_end(estimator=caller)
+        return stop
 
     start = time.perf_counter()
     device, dtype = settings
     context.call_on_fit_task_begin(estimator=caller)
+    result: list[Trained] | Exception
     try:
         result = train_plans(
             plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
@@ -170,17 +185,18 @@ def train_stack(
 
 def stacks_of(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list[Task]]:
     """Tasks that can train together, in stacks within ``max_stack_bytes``, and enough for ``n_jobs``."""
-    groups: dict[tuple, list[Task]] = {}
+    groups: dict[tuple[object, ...], list[Task]] = {}
     for task in tasks:
-        network = network_of(task.estimator)
-        groups.setdefault((stack_key(task.plan), network.device, network.dtype), []).append(task)
-    stacks = []
+        network = task.network
+        groups.setdefault((stack_key(task.pending), network.device, network.dtype), []).append(task)
+    stacks: list[list[Task]] = []
+    stack: list[Task]
     for group in groups.values():
         longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
         stack, n_networks, largest = [], 0, 0
         for task in group:
             # In a stack all networks have as many components as the one with the most.
-            own, size = len(task.plan.train), network_bytes(task.plan, network_of(task.estimator).dtype)
+            own, size = len(task.pending.train), network_bytes(task.pending, task.network.dtype)
             full = (n_networks + own) * max(largest, size) > max_stack_bytes
             if stack and (full or len(stack) == longest):
                 stacks.append(stack)

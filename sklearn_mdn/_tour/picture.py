@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn.plotting._density import ConditionalDensityDisplay, UnivariateRows, range_of
@@ -21,7 +22,7 @@ LETTERS = "ABCDE"
 def draw_densities(
     density: MixtureDistribution,
     baseline: MixtureDistribution,
-    y: np.ndarray,
+    y: NDArray[np.float64],
     *,
     names: tuple[str, str],
     target: str,
@@ -60,20 +61,25 @@ def draw_densities(
     shown = f"{len(y)} held-out rows" if len(y) == n_rows else f"{len(y)} of {n_rows:,} held-out rows"
     strip.set(xlabel=f"{shown}, in the order of their predicted median", ylabel=target)
     strip.set_title(f"Densities predicted by {names[0]}", loc="left", pad=18)
-    curves = None
+    panels: list[Axes] = []
     for number, (letter, row) in enumerate(zip(LETTERS, chosen, strict=True)):
         strip.annotate(letter, (row, 1.01), xycoords=("data", "axes fraction"), ha="center", color=GREY)
-        curves = figure.add_subplot(layout[1, number], sharex=curves)
+        curves = figure.add_subplot(layout[1, number], sharex=panels[-1] if panels else None)
+        panels.append(curves)
         _draw_curves(curves, density[row], baseline[row], y[row], grid, names)
         curves.set_title(f"row {letter}", fontsize="medium", color=GREY)
         if number == len(LETTERS) // 2:
             curves.set_xlabel(target)
-    figure.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
 
 
 def _draw_strip(
-    axes: Axes, density: MixtureDistribution, y: np.ndarray, grid: np.ndarray, confidence: float
+    axes: Axes,
+    density: MixtureDistribution,
+    y: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    confidence: float,
 ) -> None:
     """Each row's density as a column of shading, its central interval, and what was observed."""
     rows, (lower, upper) = np.arange(len(y)), density.interval(confidence)
@@ -105,7 +111,7 @@ def _draw_curves(
     density: MixtureDistribution,
     baseline: MixtureDistribution,
     y: float,
-    grid: np.ndarray,
+    grid: NDArray[np.float64],
     names: tuple[str, str],
 ) -> None:
     """One row's density beside the baseline's, and what was observed."""

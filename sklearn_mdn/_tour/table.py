@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
 from sklearn.impute import SimpleImputer
@@ -49,8 +51,8 @@ class Table:
     """
 
     name: str
-    X: np.ndarray
-    y: np.ndarray
+    X: NDArray[Any]
+    y: NDArray[np.float64]
     columns: list[str]
     numeric: list[int]
     categorical: list[int]
@@ -175,7 +177,9 @@ def _target_position(path: str | Path, header: Sequence[str], target: str) -> in
     return header.index(target)
 
 
-def _target_values(path: str | Path, texts: Sequence[str], lines: Sequence[int], target: str) -> np.ndarray:
+def _target_values(
+    path: str | Path, texts: Sequence[str], lines: Sequence[int], target: str
+) -> NDArray[np.float64]:
     values = [math.nan if _is_missing(text) else _number(text) for text in texts]
     for text, value, line in zip(texts, values, lines, strict=True):
         if value is None:
@@ -183,7 +187,7 @@ def _target_values(path: str | Path, texts: Sequence[str], lines: Sequence[int],
     return np.array(values, dtype=np.float64)
 
 
-def _check_size(path: str | Path, name: str, values: np.ndarray) -> None:
+def _check_size(path: str | Path, name: str, values: NDArray[np.float64]) -> None:
     largest = np.nanmax(np.abs(values))
     if largest > LARGEST:
         raise TableError(f"{path}: '{name}' has values as large as {largest:g}, {LARGEST:g} is the most")
@@ -198,7 +202,9 @@ def _column(name: str, texts: Sequence[str]) -> tuple[list[float | str] | None, 
     if not present:
         return None, "", f"Column '{name}' has no values and is left out."
     numeric = all(_number(text) is not None for text in present)
-    values = [math.nan if _is_missing(text) else _number(text) if numeric else text for text in texts]
+    values: list[Any] = [
+        math.nan if _is_missing(text) else _number(text) if numeric else text for text in texts
+    ]
     note = ""
     if n_missing:
         filled = (

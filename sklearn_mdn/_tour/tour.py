@@ -7,9 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackContext
 from sklearn.linear_model import BayesianRidge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
@@ -24,7 +28,7 @@ from sklearn_mdn.metrics._scores import coverage, crps, log_likelihood
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
 # An ensemble, which was better than one network on every data set of benchmarks/density.py.
-SETTINGS = {"n_estimators": 5, "random_state": 0}
+SETTINGS: dict[str, Any] = {"n_estimators": 5, "random_state": 0}
 MAX_NAMES = 20
 
 
@@ -35,13 +39,13 @@ class _EpochLine:
         self._in_place = sys.stdout.isatty()
         self._text = ""
 
-    def setup(self, estimator, context) -> None:
+    def setup(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         self._start = perf_counter()
 
-    def on_fit_task_begin(self, estimator, context) -> None:
+    def on_fit_task_begin(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         pass
 
-    def on_fit_task_end(self, estimator, context) -> None:
+    def on_fit_task_end(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         if context.max_subtasks:  # the fit itself, not one of its epochs
             return
         epoch, n_epochs = context.task_id + 1, context.parent.max_subtasks
@@ -50,7 +54,7 @@ class _EpochLine:
         if self._in_place:
             print(f"\r{self._text}", end="", flush=True)
 
-    def teardown(self, estimator, context) -> None:
+    def teardown(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         if self._text:
             print("" if self._in_place else self._text, flush=True)
 
@@ -152,7 +156,7 @@ def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
         _save(pipeline, out, table)
 
 
-def judge(distribution: MixtureDistribution, y: np.ndarray) -> dict[str, float]:
+def judge(distribution: MixtureDistribution, y: NDArray[np.float64]) -> dict[str, float]:
     """Scores of predicted densities on rows that the model has not seen."""
     return {
         "mean log-likelihood (higher is better)": log_likelihood(y, distribution),
@@ -176,7 +180,9 @@ def _columns(table: Table) -> str:
     return f"{text} column{'s' * (len(table.columns) > 1)}"
 
 
-def _draw(density: MixtureDistribution, gaussian: MixtureDistribution, y: np.ndarray, table: Table) -> str:
+def _draw(
+    density: MixtureDistribution, gaussian: MixtureDistribution, y: NDArray[np.float64], table: Table
+) -> str:
     """Write the picture beside the process, and say so."""
     try:
         import matplotlib  # noqa: F401
