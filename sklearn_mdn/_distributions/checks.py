@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale, Scale
@@ -14,7 +16,7 @@ WEIGHT_TOLERANCE = 1e-6
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
 
-def as_numbers(value, name: str) -> np.ndarray:
+def as_numbers(value: object, name: str) -> NDArray[Any]:
     """An array of real numbers, not copied where it is one already."""
     try:
         array = np.asarray(value)
@@ -30,7 +32,7 @@ def as_numbers(value, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be real numbers, got an array of {array.dtype}.") from None
 
 
-def check_finite(value, name: str) -> np.ndarray:
+def check_finite(value: object, name: str) -> NDArray[np.float64]:
     """A float64 copy of an array of finite numbers."""
     array = np.array(as_numbers(value, name), dtype=np.float64)
     if not np.isfinite(array).all():
@@ -38,7 +40,7 @@ def check_finite(value, name: str) -> np.ndarray:
     return array
 
 
-def check_levels(value, name: str) -> np.ndarray:
+def check_levels(value: object, name: str) -> NDArray[Any]:
     """Levels strictly between zero and one."""
     array = as_numbers(value, name)
     inside = (array > 0) & (array < 1)
@@ -47,7 +49,7 @@ def check_levels(value, name: str) -> np.ndarray:
     return array
 
 
-def check_level_list(value, name: str, at_least: int = 1) -> np.ndarray:
+def check_level_list(value: object, name: str, at_least: int = 1) -> NDArray[Any]:
     """Levels along one axis."""
     levels = np.atleast_1d(check_levels(value, name))
     if levels.ndim != 1 or len(levels) < at_least:
@@ -55,7 +57,7 @@ def check_level_list(value, name: str, at_least: int = 1) -> np.ndarray:
     return levels
 
 
-def check_confidence(value) -> float:
+def check_confidence(value: object) -> float:
     """One confidence level."""
     level = check_levels(value, "confidence")
     if level.ndim:
@@ -63,21 +65,21 @@ def check_confidence(value) -> float:
     return float(level)
 
 
-def check_count(value, name: str) -> int:
+def check_count(value: object, name: str) -> int:
     """How many there are to be, at least one."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     return int(value)
 
 
-def check_index(value, length: int, name: str) -> int:
+def check_index(value: object, length: int, name: str) -> int:
     """The place of one thing among several, not negative."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or not -length <= value < length:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not -length <= int(value) < length:
         raise ValueError(f"{name} must be an integer from {-length} to {length - 1}, got {value!r}.")
     return int(value) % length
 
 
-def check_targets(targets, n_targets: int) -> list[int]:
+def check_targets(targets: object, n_targets: int) -> list[int]:
     """Indices of targets, at least one, all different, none negative."""
     listed = np.atleast_1d(np.asarray(targets, dtype=object)).tolist()
     chosen = [check_index(target, n_targets, "targets") for target in listed]
@@ -86,7 +88,7 @@ def check_targets(targets, n_targets: int) -> list[int]:
     return chosen
 
 
-def check_means(value) -> np.ndarray:
+def check_means(value: object) -> NDArray[np.float64]:
     """Component means (n, K) or (n, K, D)."""
     means = check_finite(value, "means")
     if means.ndim not in (2, 3) or 0 in means.shape[1:]:
@@ -97,7 +99,7 @@ def check_means(value) -> np.ndarray:
     return means
 
 
-def check_weights(value, shape: tuple[int, ...]) -> np.ndarray:
+def check_weights(value: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Mixing proportions that sum to one in each row, within a tolerance."""
     weights = check_finite(value, "weights")
     if weights.shape != shape:
@@ -114,7 +116,7 @@ def check_weights(value, shape: tuple[int, ...]) -> np.ndarray:
     return weights
 
 
-def make_scale(covariances, means_shape: tuple[int, ...], covariance_type) -> Scale:
+def make_scale(covariances: object, means_shape: tuple[int, ...], covariance_type: str | None) -> Scale:
     """The scale that stands for covariances given in one of their four forms."""
     if covariance_type is not None and covariance_type not in COVARIANCE_TYPES:
         raise ValueError(
@@ -142,7 +144,7 @@ def make_scale(covariances, means_shape: tuple[int, ...], covariance_type) -> Sc
     return DiagonalScale(deviations if axes else deviations.unsqueeze(-1), dim)
 
 
-def check_cholesky(matrices: np.ndarray) -> Tensor:
+def check_cholesky(matrices: NDArray[np.float64]) -> Tensor:
     """Cholesky factors of symmetric positive definite matrices (n, K, D, D)."""
     variances = np.diagonal(matrices, axis1=-2, axis2=-1)
     if not (variances > 0).all():
@@ -150,6 +152,7 @@ def check_cholesky(matrices: np.ndarray) -> Tensor:
     deviations = np.sqrt(variances)
     size = deviations[..., :, None] * deviations[..., None, :]
     asymmetric = (np.abs(matrices - np.swapaxes(matrices, -2, -1)) > 1e-8 * size).any(axis=(-2, -1))
+    factor: Tensor
     factor, info = torch.linalg.cholesky_ex(torch.from_numpy(matrices))
     for wrong, expected in ((asymmetric, "symmetric"), (info.numpy() > 0, "positive definite")):
         if wrong.any():

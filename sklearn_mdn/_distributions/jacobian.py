@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import special
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -30,7 +32,7 @@ BAD = 1e-3  # and of one that is none
 MIXING_TOLERANCE = 1e-9
 
 # Derivatives of the functions that people hand to FunctionTransformer by name.
-FUNCTION_DERIVATIVES: dict[Callable, Callable[[np.ndarray], np.ndarray]] = {
+FUNCTION_DERIVATIVES: dict[Callable[..., Any], Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     np.log: np.reciprocal,
     np.log2: lambda y: 1.0 / (y * np.log(2.0)),
     np.log10: lambda y: 1.0 / (y * np.log(10.0)),
@@ -52,14 +54,14 @@ FUNCTION_DERIVATIVES: dict[Callable, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def apply(transformer, y: np.ndarray) -> np.ndarray:
+def apply(transformer: Any, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Targets (n, D) after a fitted transformer; the given array is left as it is."""
     if transformer is None or transformer == "passthrough":
         return y
     return np.asarray(transformer.transform(y.copy()), dtype=np.float64).reshape(len(y), -1)
 
 
-def jacobian(transformer, y: np.ndarray) -> np.ndarray:
+def jacobian(transformer: Any, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Derivative of a fitted transformer of targets.
 
     Parameters
@@ -80,15 +82,17 @@ def jacobian(transformer, y: np.ndarray) -> np.ndarray:
     return RULES.get(type(transformer), numeric_jacobian)(transformer, y)
 
 
-def log_abs_det(derivative: np.ndarray) -> np.ndarray:
+def log_abs_det(derivative: NDArray[np.float64]) -> NDArray[np.float64]:
     """log |det dz / dy| of each row, (n,), of what ``jacobian`` returns."""
     with np.errstate(divide="ignore"):
         if derivative.ndim == 2:
-            return np.log(np.abs(derivative)).sum(axis=1)
-        return np.linalg.slogdet(derivative).logabsdet
+            logarithm: NDArray[np.float64] = np.log(np.abs(derivative)).sum(axis=1)
+        else:
+            logarithm = np.linalg.slogdet(derivative).logabsdet
+    return logarithm
 
 
-def numeric_jacobian(transformer, y: np.ndarray) -> np.ndarray:
+def numeric_jacobian(transformer: Any, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Derivative by extrapolated central differences."""
     n_targets = y.shape[1]
     full = np.stack([_difference(transformer, y, b) for b in range(n_targets)], axis=-1)
@@ -105,7 +109,7 @@ def numeric_jacobian(transformer, y: np.ndarray) -> np.ndarray:
     return full if mixed.any() else diagonal.copy()
 
 
-def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
+def _difference(transformer: Any, y: NDArray[np.float64], target: int) -> NDArray[np.float64]:
     """dz / dy_target, (n, number of z), from differences over steps that are halved.
 
     Central differences are extrapolated to a step of zero, and the extrapolation that agrees best with those
@@ -115,11 +119,13 @@ def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
     """
     size = np.abs(y[:, target])
     step = np.where(size > 0, 0.5 * size, 1.0)
-    slope, error, since = None, np.full(len(y), np.inf), np.zeros(len(y), dtype=int)
-    rows, before = np.arange(len(y)), []
+    slope = np.empty((len(y), 0))  # until the number of z is known
+    error, since = np.full(len(y), np.inf), np.zeros(len(y), dtype=int)
+    rows = np.arange(len(y))
+    before: list[NDArray[np.float64]] = []
     for _ in range(MAX_HALVINGS):
         estimates = [_central(transformer, y[rows], target, step[rows])]
-        slope = np.full((len(y), estimates[0].shape[1]), np.nan) if slope is None else slope
+        slope = slope if slope.size else np.full((len(y), estimates[0].shape[1]), np.nan)
         since[rows] += 1
         for order, coarser in enumerate(before, start=1):
             finer, relative = _extrapolated(estimates[-1], coarser, order)
@@ -144,7 +150,9 @@ def _difference(transformer, y: np.ndarray, target: int) -> np.ndarray:
     return slope
 
 
-def _extrapolated(fine: np.ndarray, coarse: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+def _extrapolated(
+    fine: NDArray[np.float64], coarse: NDArray[np.float64], order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Richardson's extrapolation of two estimates, and how far it is from them, relative to its size."""
     with np.errstate(all="ignore"):  # differences outside of the domain are no numbers
         value = fine + (fine - coarse) / (4.0**order - 1.0)
@@ -153,7 +161,9 @@ def _extrapolated(fine: np.ndarray, coarse: np.ndarray, order: int) -> tuple[np.
     return value, np.where(np.isfinite(value).all(axis=1), relative, np.inf)
 
 
-def _central(transformer, y: np.ndarray, target: int, step: np.ndarray) -> np.ndarray:
+def _central(
+    transformer: Any, y: NDArray[np.float64], target: int, step: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Central differences of z by y_target, over steps as they are once they were added."""
     lower, upper = y.copy(), y.copy()
     lower[:, target] -= step
@@ -163,32 +173,35 @@ def _central(transformer, y: np.ndarray, target: int, step: np.ndarray) -> np.nd
         return rise / (upper - lower)[:, target, None]
 
 
-def _of_linear(stretch, y: np.ndarray) -> np.ndarray:
+def _of_linear(stretch: NDArray[np.float64] | float | None, y: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ones_like(y) if stretch is None else np.ones_like(y) / stretch
 
 
-def _of_min_max_scaler(transformer: MinMaxScaler, y: np.ndarray) -> np.ndarray:
+def _of_min_max_scaler(transformer: MinMaxScaler, y: NDArray[np.float64]) -> NDArray[np.float64]:
     slope = np.ones_like(y) * transformer.scale_
     inside = (y >= transformer.data_min_) & (y <= transformer.data_max_)
     return np.where(inside, slope, 0.0) if transformer.clip else slope
 
 
-def _of_max_abs_scaler(transformer: MaxAbsScaler, y: np.ndarray) -> np.ndarray:
+def _of_max_abs_scaler(transformer: MaxAbsScaler, y: NDArray[np.float64]) -> NDArray[np.float64]:
     slope = _of_linear(transformer.scale_, y)
     return np.where(np.abs(y) <= transformer.max_abs_, slope, 0.0) if transformer.clip else slope
 
 
-def _of_power_transformer(transformer: PowerTransformer, y: np.ndarray) -> np.ndarray:
+def _of_power_transformer(transformer: PowerTransformer, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Derivatives of the Box-Cox and Yeo-Johnson transforms (Yeo and Johnson 2000, section 2)."""
     power = transformer.lambdas_
+    slope: NDArray[np.float64]
     if transformer.method == "box-cox":
         slope = y ** (power - 1.0)
     else:
         slope = (1.0 + np.abs(y)) ** np.where(y >= 0, power - 1.0, 1.0 - power)
-    return slope / transformer._scaler.scale_ if transformer.standardize else slope
+    if transformer.standardize:
+        slope = slope / transformer._scaler.scale_
+    return slope
 
 
-def _of_quantile_transformer(transformer: QuantileTransformer, y: np.ndarray) -> np.ndarray:
+def _of_quantile_transformer(transformer: QuantileTransformer, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Slope of the piecewise linear distribution function, and that of the normal quantile after it."""
     references, slope = transformer.references_, np.empty_like(y)
     for column, knots in enumerate(transformer.quantiles_.T):
@@ -209,14 +222,14 @@ def _of_quantile_transformer(transformer: QuantileTransformer, y: np.ndarray) ->
     return slope
 
 
-def _of_function_transformer(transformer: FunctionTransformer, y: np.ndarray) -> np.ndarray:
+def _of_function_transformer(transformer: FunctionTransformer, y: NDArray[np.float64]) -> NDArray[np.float64]:
     if transformer.func is None:
         return np.ones_like(y)
     known = [slope for function, slope in FUNCTION_DERIVATIVES.items() if function is transformer.func]
     return known[0](y) if known and not transformer.kw_args else numeric_jacobian(transformer, y)
 
 
-def _of_pipeline(pipeline: Pipeline, y: np.ndarray) -> np.ndarray:
+def _of_pipeline(pipeline: Pipeline, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """The chain rule."""
     total = np.ones_like(y)
     for _, step in pipeline.steps:
@@ -225,18 +238,18 @@ def _of_pipeline(pipeline: Pipeline, y: np.ndarray) -> np.ndarray:
     return total
 
 
-def chain(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def chain(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
     """Derivative of outer after inner."""
     if outer.ndim == inner.ndim == 2:
         return outer * inner
     return _as_matrices(outer) @ _as_matrices(inner)
 
 
-def _as_matrices(derivative: np.ndarray) -> np.ndarray:
+def _as_matrices(derivative: NDArray[np.float64]) -> NDArray[np.float64]:
     return derivative if derivative.ndim == 3 else derivative[:, :, None] * np.eye(derivative.shape[1])
 
 
-RULES: dict[type, Callable] = {
+RULES: dict[type, Callable[[Any, NDArray[np.float64]], NDArray[np.float64]]] = {
     StandardScaler: lambda transformer, y: _of_linear(transformer.scale_, y),
     RobustScaler: lambda transformer, y: _of_linear(transformer.scale_, y),
     MinMaxScaler: _of_min_max_scaler,

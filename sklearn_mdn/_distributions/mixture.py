@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sklearn_mdn._distributions.checks import (
@@ -22,6 +24,7 @@ from sklearn_mdn._distributions.checks import (
     make_scale,
 )
 from sklearn_mdn._distributions.noise import balanced_noise, child_generators
+from sklearn_mdn._distributions.typing import CovarianceType, Rows, SeedLike, Targets
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
 from sklearn_mdn._mixtures.mixture import EnergyDraws, Mixture, concatenate_rows
 from sklearn_mdn._mixtures.modes import highest_first, multivariate_modes, univariate_modes
@@ -30,6 +33,9 @@ from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
+
+Parameters = TypeVar("Parameters", Mixture, Univariate)
+Answer = TypeVar("Answer")
 
 
 class MixtureDistribution:
@@ -96,7 +102,14 @@ class MixtureDistribution:
     (2, array([2.]), array([1.1]))
     """
 
-    def __init__(self, weights, means, covariances, *, covariance_type=None):
+    def __init__(
+        self,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: CovarianceType | None = None,
+    ) -> None:
         means = check_means(means)
         weights = check_weights(weights, means.shape[:2])
         scale = make_scale(covariances, means.shape, covariance_type)
@@ -105,10 +118,12 @@ class MixtureDistribution:
         self._one_dimensional = means.ndim == 2
         means = torch.from_numpy(means)
         self._mixture = Mixture(log_weights, means.unsqueeze(-1) if self._one_dimensional else means, scale)
-        self._member_sizes = (weights.shape[1],)
+        self._member_sizes: tuple[int, ...] = (weights.shape[1],)
 
     @classmethod
-    def _from_mixture(cls, mixture, *, one_dimensional, member_sizes=None):
+    def _from_mixture(
+        cls, mixture: Mixture, *, one_dimensional: bool, member_sizes: Sequence[int] | None = None
+    ) -> Self:
         """The face of a float64 mixture on the CPU with one batch axis, the rows.
 
         ``member_sizes`` are the numbers of components of an ensemble's members, in order.
@@ -120,7 +135,7 @@ class MixtureDistribution:
         return distribution
 
     @classmethod
-    def concatenate(cls, distributions):
+    def concatenate(cls, distributions: Iterable[Self]) -> Self:
         """One distribution with the rows of several, one after the other.
 
         Parameters
@@ -168,16 +183,17 @@ class MixtureDistribution:
             member_sizes=widths,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of rows."""
         return len(self._mixture.logits)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Rows) -> Self:
         """The distribution of some rows: an integer (n = 1), a slice, indices or a boolean mask."""
         if isinstance(rows, Integral):
-            if not -len(self) <= rows < len(self):
+            row = int(rows)
+            if not -len(self) <= row < len(self):
                 raise IndexError(f"row {rows} is out of range for {len(self)} rows.")
-            rows = [rows]
+            rows = [row]
         elif not isinstance(rows, slice):
             rows = np.asarray(rows)
             if rows.ndim != 1 or not (rows.dtype.kind in "iub" or rows.size == 0):
@@ -189,7 +205,7 @@ class MixtureDistribution:
         chosen = torch.from_numpy(np.arange(len(self))[rows].copy())
         return self._like(self._mixture.take(chosen))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Say the numbers of rows, components, targets and members."""
         n_members, n_components = len(self._member_sizes), self._mixture.n_components
         parts = [f"{len(self)} row{'s' * (len(self) != 1)}"]
@@ -197,11 +213,11 @@ class MixtureDistribution:
         parts += [f"{n_members} members"] * (n_members > 1)
         return f"<MixtureDistribution: {', '.join(parts)}>"
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Numbers and NumPy arrays alone, which any version of PyTorch and of this package can read."""
         mixture = self._mixture
         scale = mixture.scale
-        stored = scale.deviations if isinstance(scale, DiagonalScale) else scale.factor
+        stored = scale.deviations if isinstance(scale, DiagonalScale) else scale.cholesky()
         arrays = {"logits": mixture.logits, "means": mixture.means, "scale": stored}
         return {
             **{name: np.ascontiguousarray(tensor.numpy()) for name, tensor in arrays.items()},
@@ -210,7 +226,7 @@ class MixtureDistribution:
             "member_sizes": tuple(self._member_sizes),
         }
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what ``__getstate__`` gave; arrays are copied, for they may be read-only memory maps."""
         logits, means, stored = (
             torch.from_numpy(np.array(state[name])) for name in ("logits", "means", "scale")
@@ -221,7 +237,7 @@ class MixtureDistribution:
         self._member_sizes = tuple(state["member_sizes"])
 
     @property
-    def weights(self):
+    def weights(self) -> NDArray[np.float64]:
         """Mixing proportions, (n, K).
 
         Examples
@@ -233,7 +249,7 @@ class MixtureDistribution:
         return self._mixture.weights.numpy()
 
     @property
-    def means(self):
+    def means(self) -> NDArray[np.float64]:
         """Component means, (n, K) or (n, K, D), in the units of the target.
 
         Examples
@@ -245,7 +261,7 @@ class MixtureDistribution:
         return self._squeeze(self._mixture.means.numpy().copy())
 
     @property
-    def covariances(self):
+    def covariances(self) -> NDArray[np.float64]:
         """Component variances (n, K) of a 1-d target, or covariance matrices (n, K, D, D).
 
         Built on access, always in this expanded form.
@@ -260,7 +276,7 @@ class MixtureDistribution:
         covariances = scale.covariance().numpy()
         return covariances[..., 0, 0] if self._one_dimensional else covariances
 
-    def logpdf(self, y):
+    def logpdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """Log density at y, of all targets together.
 
         Parameters
@@ -299,7 +315,7 @@ class MixtureDistribution:
             self._blockwise(self._mixture, Mixture.log_prob_anywhere, [aligned], out)
         return out.reshape(shape[:-1])
 
-    def pdf(self, y):
+    def pdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """Density at y, of all targets together.
 
         Parameters
@@ -327,7 +343,7 @@ class MixtureDistribution:
         log_density = self.logpdf(y)
         return np.exp(log_density, out=log_density)
 
-    def cdf(self, y):
+    def cdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y <= y), of each target on its own.
 
         Parameters
@@ -357,7 +373,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.cdf, y=y)
 
-    def sf(self, y):
+    def sf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y > y), to full relative precision in the upper tail, of each target on its own.
 
         Parameters
@@ -387,7 +403,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.sf, y=y)
 
-    def logcdf(self, y):
+    def logcdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """log P(Y <= y), of each target on its own.
 
         Parameters
@@ -417,7 +433,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.log_cdf, y=y)
 
-    def logsf(self, y):
+    def logsf(self, y: ArrayLike) -> NDArray[np.float64]:
         """log P(Y > y), of each target on its own.
 
         Parameters
@@ -447,7 +463,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.log_sf, y=y)
 
-    def prob(self, a, b):
+    def prob(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         """P(a < Y <= b), of each target on its own, to full relative precision.
 
         Nothing cancels, neither in the tails nor for a short interval.
@@ -478,7 +494,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.prob, a=a, b=b)
 
-    def ppf(self, q):
+    def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles: y with P(Y <= y) = q, of each target on its own.
 
         Parameters
@@ -519,7 +535,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.quantile, q=check_levels(q, "q"))
 
-    def isf(self, q):
+    def isf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Upper quantiles: y with P(Y > y) = q, of each target on its own.
 
         Parameters
@@ -546,7 +562,7 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.upper_quantile, q=check_levels(q, "q"))
 
-    def median(self):
+    def median(self) -> NDArray[np.float64]:
         """Median of each target, (n,) or (n, D).
 
         Returns
@@ -562,7 +578,7 @@ class MixtureDistribution:
         """
         return self.ppf(0.5)
 
-    def interval(self, confidence):
+    def interval(self, confidence: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Central interval of each target, with equal probabilities on both sides.
 
         Parameters
@@ -594,7 +610,7 @@ class MixtureDistribution:
         tail = 0.5 * (1.0 - check_levels(confidence, "confidence"))
         return self.ppf(tail), self.isf(tail)
 
-    def mean(self):
+    def mean(self) -> NDArray[np.float64]:
         """Mean, (n,) or (n, D).
 
         Returns
@@ -610,7 +626,7 @@ class MixtureDistribution:
         """
         return self._squeeze(self._mixture.mean().numpy())
 
-    def var(self):
+    def var(self) -> NDArray[np.float64]:
         """Variance of each target, (n,) or (n, D).
 
         Returns
@@ -631,7 +647,7 @@ class MixtureDistribution:
         """
         return self._squeeze(self._marginals.var().numpy())
 
-    def std(self):
+    def std(self) -> NDArray[np.float64]:
         """Standard deviation of each target, (n,) or (n, D).
 
         Returns
@@ -647,7 +663,7 @@ class MixtureDistribution:
         """
         return np.sqrt(self.var())
 
-    def cov(self):
+    def cov(self) -> NDArray[np.float64]:
         """Covariance matrix of the targets, (n, D, D); (n, 1, 1) for a 1-d target.
 
         Returns
@@ -666,7 +682,7 @@ class MixtureDistribution:
         """
         return self._mixture.covariance().numpy()
 
-    def mode(self):
+    def mode(self) -> NDArray[np.float64]:
         """The highest of the :meth:`modes`, (n,) or (n, D).
 
         Returns
@@ -682,7 +698,7 @@ class MixtureDistribution:
         """
         return self.modes()[:, 0]
 
-    def modes(self):
+    def modes(self) -> NDArray[np.float64]:
         """Modes of the density, highest first.
 
         Returns
@@ -724,7 +740,7 @@ class MixtureDistribution:
         found = stack_padded(modes)
         return found if self._one_dimensional else found[..., None]
 
-    def hdr(self, confidence):
+    def hdr(self, confidence: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Highest-density region: the smallest set that holds a probability, for one target.
 
         Parameters
@@ -781,7 +797,9 @@ class MixtureDistribution:
         threshold = np.concatenate([np.empty(0), *(np.exp(part[1].numpy()) for part in found)])
         return stack_padded([part[0] for part in found], 2), threshold
 
-    def in_hdr(self, y, confidence, *, n_samples=1024, random_state=0):
+    def in_hdr(
+        self, y: ArrayLike, confidence: float, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.bool_]:
         """Whether y lies in the highest-density region of a probability.
 
         Parameters
@@ -840,7 +858,7 @@ class MixtureDistribution:
         log_threshold = np.concatenate([np.empty(0), *(part.numpy() for part in found)])
         return self.logpdf(y) >= log_threshold
 
-    def entropy(self, *, n_samples=1024, random_state=0):
+    def entropy(self, *, n_samples: int = 1024, random_state: SeedLike = 0) -> NDArray[np.float64]:
         """Differential entropy of the targets together, in nats.
 
         Parameters
@@ -888,7 +906,7 @@ class MixtureDistribution:
             found = self._by_rows(self._mixture, estimate, self._draws_width(n_samples))
         return np.concatenate([np.empty(0), *(part.numpy() for part in found)])
 
-    def responsibilities(self, y):
+    def responsibilities(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(component | y) of each component.
 
         Parameters
@@ -922,7 +940,7 @@ class MixtureDistribution:
         self._blockwise(self._mixture, lambda part, y: part.log_responsibilities(y).exp(), [aligned], out)
         return out.reshape(*shape[:-1], out.shape[-1])
 
-    def crps(self, y):
+    def crps(self, y: ArrayLike) -> NDArray[np.float64]:
         """Continuous ranked probability score, of each target on its own; lower is better.
 
         Parameters
@@ -963,7 +981,9 @@ class MixtureDistribution:
         """
         return self._per_target(Univariate.crps, y=y)
 
-    def energy_score(self, y, *, n_samples=1024, random_state=0):
+    def energy_score(
+        self, y: ArrayLike, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
         """Energy score of the targets together; lower is better.
 
         Parameters
@@ -1023,7 +1043,7 @@ class MixtureDistribution:
             self._blockwise(self._mixture, EnergyDraws.score, [aligned], out, width=width, prepare=draws)
         return out.reshape(shape[:-1])
 
-    def rvs(self, size=None, random_state=None):
+    def rvs(self, size: int | None = None, random_state: SeedLike = None) -> NDArray[np.float64]:
         """Draws.
 
         Parameters
@@ -1065,7 +1085,7 @@ class MixtureDistribution:
             drawn = drawn[:, 0]
         return drawn[..., 0] if size is None else drawn
 
-    def marginal(self, targets):
+    def marginal(self, targets: Targets) -> Self:
         """Distribution of some of the targets, whatever the others are.
 
         Parameters
@@ -1101,7 +1121,7 @@ class MixtureDistribution:
             member_sizes=self._member_sizes,
         )
 
-    def condition(self, targets, values):
+    def condition(self, targets: Targets, values: ArrayLike) -> Self:
         """Distribution of the other targets, given the values of these.
 
         The weights change by how well each component explains the values.
@@ -1155,7 +1175,7 @@ class MixtureDistribution:
             member_sizes=self._member_sizes,
         )
 
-    def members(self):
+    def members(self) -> list[Self]:
         """Distributions that the members of an ensemble predict, each on its own.
 
         Returns
@@ -1175,7 +1195,7 @@ class MixtureDistribution:
             for part in slices(self._member_sizes)
         ]
 
-    def variance_split(self):
+    def variance_split(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Variance of each target within the members of an ensemble, and between them.
 
         Returns
@@ -1201,7 +1221,7 @@ class MixtureDistribution:
         within, between = self._mixture.variance_split(slices(self._member_sizes))
         return self._squeeze(within.numpy()), self._squeeze(between.numpy())
 
-    def to_torch(self):
+    def to_torch(self) -> torch.distributions.MixtureSameFamily:
         """The same mixtures as a distribution of PyTorch, with n as its batch.
 
         Returns
@@ -1217,19 +1237,23 @@ class MixtureDistribution:
         tensor([1.1000], dtype=torch.float64)
         """
         mixture = self._mixture.map(torch.clone)
-        checks = {"validate_args": None if len(self) else False}  # torch's fail where there are no rows
-        choice = torch.distributions.Categorical(logits=mixture.log_weights, **checks)
+        check = None if len(self) else False  # torch's fail where there are no rows
+        choice = torch.distributions.Categorical(logits=mixture.log_weights, validate_args=check)
         scale = mixture.scale.expand_components(mixture.n_components)
         components: torch.distributions.Distribution
         if self._one_dimensional:
-            components = torch.distributions.Normal(mixture.means[..., 0], scale.std[..., 0], **checks)
+            components = torch.distributions.Normal(
+                mixture.means[..., 0], scale.std[..., 0], validate_args=check
+            )
         elif isinstance(scale, DiagonalScale):
-            components = torch.distributions.Normal(mixture.means, scale.std, **checks)
-            components = torch.distributions.Independent(components, 1, **checks)
+            components = torch.distributions.Normal(mixture.means, scale.std, validate_args=check)
+            components = torch.distributions.Independent(components, 1, validate_args=check)
         else:
             cholesky = scale.cholesky()
-            components = torch.distributions.MultivariateNormal(mixture.means, scale_tril=cholesky, **checks)
-        return torch.distributions.MixtureSameFamily(choice, components, **checks)
+            components = torch.distributions.MultivariateNormal(
+                mixture.means, scale_tril=cholesky, validate_args=check
+            )
+        return torch.distributions.MixtureSameFamily(choice, components, validate_args=check)
 
     @cached_property
     def _marginals(self) -> Univariate:
@@ -1247,12 +1271,12 @@ class MixtureDistribution:
         count = self._mixture.n_targets
         return "1-d target" if self._one_dimensional else f"{count} target{'s' * (count != 1)}"
 
-    def _like(self, mixture: Mixture) -> MixtureDistribution:
+    def _like(self, mixture: Mixture) -> Self:
         return self._from_mixture(
             mixture, one_dimensional=self._one_dimensional, member_sizes=self._member_sizes
         )
 
-    def _squeeze(self, array: np.ndarray) -> np.ndarray:
+    def _squeeze(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """Drop the axis of the target, the last one, where the target has none."""
         return array[..., 0] if self._one_dimensional else array
 
@@ -1266,7 +1290,7 @@ class MixtureDistribution:
             self._mixture.n_components**2,
         )
 
-    def _aligned(self, *, exact: bool, **arguments) -> tuple[list[np.ndarray], tuple[int, ...]]:
+    def _aligned(self, *, exact: bool, **arguments: ArrayLike) -> tuple[list[NDArray[Any]], tuple[int, ...]]:
         """Arguments as views of one common shape (m, n, D), and the shape (..., n, D) that it stands for.
 
         As in NumPy, a single row stretches to as many as an argument has.
@@ -1296,10 +1320,10 @@ class MixtureDistribution:
         self,
         parameters: Mixture | Univariate,
         kernel: Callable[..., Tensor],
-        arguments: Sequence[np.ndarray],
-        out: np.ndarray,
+        arguments: Sequence[NDArray[Any]],
+        out: NDArray[np.float64],
         width: int | None = None,
-        prepare: Callable = lambda part: part,
+        prepare: Callable[[Any], Any] = lambda part: part,
     ) -> None:
         """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
 
@@ -1314,11 +1338,13 @@ class MixtureDistribution:
                 tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                 out[lead, rows] = kernel(part, *tensors).numpy()
 
-    def _by_rows(self, parameters, kernel: Callable, width: int) -> list:
+    def _by_rows(
+        self, parameters: Parameters, kernel: Callable[[Parameters], Answer], width: int
+    ) -> list[Answer]:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
         return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
-    def _per_target(self, kernel: Callable[..., Tensor], **arguments) -> np.ndarray:
+    def _per_target(self, kernel: Callable[..., Tensor], **arguments: ArrayLike) -> NDArray[np.float64]:
         aligned, shape = self._aligned(exact=False, **arguments)
         if "a" in arguments and np.any(aligned[0] > aligned[1]):
             raise ValueError("b must not be below a.")
@@ -1339,7 +1365,7 @@ def slices(sizes: Sequence[int]) -> list[slice]:
     return [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True)]
 
 
-def stack_padded(parts: Sequence[Tensor], *trailing: int) -> np.ndarray:
+def stack_padded(parts: Sequence[Tensor], *trailing: int) -> NDArray[np.float64]:
     """Arrays (r, J, *trailing) on top of each other, those of smaller J padded with NaN; J = 1 for none."""
     count = max((part.shape[1] for part in parts), default=1)
     stacked = np.full((sum(len(part) for part in parts), count, *trailing), np.nan)

@@ -7,8 +7,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from sklearn_mdn._distributions.typing import SeedLike
 
-def child_generators(random_state, count: int) -> list[np.random.Generator]:
+
+def child_generators(random_state: SeedLike, count: int) -> list[np.random.Generator]:
     """Independent generators that follow from a seed, or from one advance of a generator given."""
     if isinstance(random_state, np.random.RandomState):
         seeds = random_state.randint(0, 2**32, size=(count, 4), dtype=np.uint32)
@@ -25,7 +27,7 @@ def child_generators(random_state, count: int) -> list[np.random.Generator]:
 
 
 def balanced_noise(
-    n_samples: int, n_targets: int, random_state, copies: int = 1
+    n_samples: int, n_targets: int, random_state: SeedLike, copies: int = 1
 ) -> list[tuple[Tensor, Tensor]]:
     """Pairs of uniform (M,) and normal (M, D) numbers from one scrambled Sobol sequence.
 

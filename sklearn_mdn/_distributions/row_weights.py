@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
 
-def check_row_weights(value, rows) -> np.ndarray:
+def check_row_weights(value: ArrayLike | None, rows: ArrayLike) -> NDArray[np.float64]:
     """Weights of rows, finite and not negative, not all zero; a number is the weight of each, None is 1."""
-    weights = _check_sample_weight(value, rows, dtype=np.float64, ensure_non_negative=True)
+    weights: NDArray[np.float64] = _check_sample_weight(
+        value, rows, dtype=np.float64, ensure_non_negative=True
+    )
     assert_all_finite(weights, input_name="sample_weight")  # scikit-learn lets a number through
     return weights
 
 
-def row_mean(values: np.ndarray, sample_weight):
+def row_mean(values: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[np.float64] | np.float64:
     """Weighted mean over rows (n, ...); those of weight 0 are not there, even if they are infinite."""
     weights = check_row_weights(sample_weight, values)
     weights = weights / weights.max()  # their sum could overflow
-    return np.average(values[weights > 0], axis=0, weights=weights[weights > 0])
+    mean: NDArray[np.float64] | np.float64 = np.average(
+        values[weights > 0], axis=0, weights=weights[weights > 0]
+    )
+    return mean

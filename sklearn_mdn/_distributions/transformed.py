@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mdn._distributions.jacobian import apply, chain, jacobian, log_abs_det
 from sklearn_mdn._distributions.mixture import MixtureDistribution
@@ -24,31 +26,31 @@ class TransformedDensity:
         What leads from y to z, in this order.
     """
 
-    def __init__(self, mixture: MixtureDistribution, transformers: tuple):
+    def __init__(self, mixture: MixtureDistribution, transformers: tuple[Any, ...]) -> None:
         self.mixture = mixture
         self.transformers = transformers
         self.shape = mixture.mean().shape
 
-    def logpdf(self, y):
+    def logpdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """Joint log density, (..., n) for y (..., n) or (..., n, D); -inf where the transform is flat."""
         y = np.asarray(y, dtype=np.float64)
         leading = y.shape if len(self.shape) == 1 else y.shape[:-1]
         return self.mixture.logpdf(self._forward(y)) + log_abs_det(self._derivative(y)).reshape(leading)
 
-    def cdf(self, y):
+    def cdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y <= y) of each target, of the shape of y."""
         z = self._forward(np.asarray(y, dtype=np.float64))
         return np.where(self._rising(), self.mixture.cdf(z), self.mixture.sf(z))
 
-    def ppf(self, q):
+    def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles of each target; q broadcasts as in :meth:`MixtureDistribution.ppf`."""
         return self._backward(np.where(self._rising(), self.mixture.ppf(q), self.mixture.isf(q)))
 
-    def _rows(self, values):
+    def _rows(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """All axes but that of the targets as one."""
         return values.reshape(-1, 1 if len(self.shape) == 1 else self.shape[-1])
 
-    def _forward(self, y):
+    def _forward(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         value = self._rows(y)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for transformer in self.transformers:
@@ -57,7 +59,7 @@ class TransformedDensity:
             raise ValueError("y_true must lie in the domain of the transformer of the target.")
         return value.reshape(y.shape)
 
-    def _derivative(self, y):
+    def _derivative(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Derivative dz / dy, in one of the forms of ``jacobian``, of all rows along one axis."""
         value = self._rows(y)
         total = np.ones_like(value)
@@ -66,7 +68,7 @@ class TransformedDensity:
             value = apply(transformer, value)
         return total
 
-    def _backward(self, z):
+    def _backward(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
         value = self._rows(z)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is not finite afterwards is refused
@@ -82,7 +84,7 @@ class TransformedDensity:
             )
         return value.reshape(z.shape)
 
-    def _rising(self):
+    def _rising(self) -> NDArray[np.bool_]:
         """Whether y rises with z, for each target."""
         low, high = self._backward(self.mixture.ppf(0.25)), self._backward(self.mixture.ppf(0.75))
         if len(self.shape) == 2 and self._derivative(low).ndim == 3:
@@ -93,7 +95,7 @@ class TransformedDensity:
         return low <= high
 
 
-def predict_density(estimator, X) -> MixtureDistribution | TransformedDensity:
+def predict_density(estimator: Any, X: ArrayLike) -> MixtureDistribution | TransformedDensity:
     """What a fitted estimator, also inside scikit-learn's wrappers, predicts of the untransformed target."""
     unwrapped = unwrap(estimator, X)
     mixture = unwrapped.regressor.predict_distribution(unwrapped.X)

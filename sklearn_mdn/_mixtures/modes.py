@@ -187,7 +187,7 @@ def multivariate_modes(mixture: Mixture) -> Tensor:
     peaks = Peaks(mixture.log_weights - mixture.scale.log_det(), mixture.means, mixture.scale.precision())
     x = ascend(peaks, mixture.means.reshape(-1, n_targets), row)
     at = peaks.take(row).local(x)
-    log_density, metric = at.log_density.view(n_rows, -1), at.metric.unflatten(0, (n_rows, -1))
+    log_density, metric = at.log_density.view(n_rows, -1), torch.unflatten(at.metric, 0, (n_rows, -1))
     starts = (mixture.log_weights > -torch.inf) & is_maximum(at).view(n_rows, -1)
     log_density = torch.where(starts, log_density, -torch.inf)
     order = log_density.argsort(dim=1, descending=True, stable=True)

@@ -47,7 +47,7 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     nothing = torch.isnan(ends).all(1)
     ends[nothing, :2] = flanks.highest[nothing].unsqueeze(1)
     count = int((~torch.isnan(ends)).sum(1).max()) if len(ends) else 0
-    return in_front(ends)[:, :count].unflatten(1, (-1, 2)), log_threshold
+    return torch.unflatten(in_front(ends)[:, :count], 1, (-1, 2)), log_threshold
 
 
 def drawn_threshold(log_densities: Tensor, confidence: float) -> Tensor:

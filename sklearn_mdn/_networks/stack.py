@@ -62,7 +62,7 @@ class StackedMLP:
     def split(self, params: Tensor) -> dict[str, Tensor]:
         """Views of the (S, P) matrix, one a parameter, each with leading axis S."""
         shapes = self.shapes
-        pieces = params.split([math.prod(shape) for shape in shapes.values()], dim=-1)
+        pieces = torch.split(params, [math.prod(shape) for shape in shapes.values()], dim=-1)
         return {
             name: piece.view(-1, *shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
         }

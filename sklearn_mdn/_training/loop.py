@@ -355,7 +355,7 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
     calibrations = state.objective.calibrations
     total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
     block = max(1, rows_at_once(state.objective) // len(index))
-    for part, weight in zip(index.split(block, dim=1), factor.split(block, dim=1), strict=True):
+    for part, weight in zip(torch.split(index, block, dim=1), torch.split(factor, block, dim=1), strict=True):
         log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
         total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
     best, choice = total.cpu().max(dim=0)

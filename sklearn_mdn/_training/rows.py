@@ -129,4 +129,4 @@ def dropout_factors(
             drawn = torch.rand(shape, generator=member.generator, dtype=keep.dtype, device="cpu")
             keep[i, : member.rows_per_step] = (drawn >= rate).to(keep.dtype) / (1.0 - rate)
     keep = keep.to(device=batch.weight.device, dtype=batch.weight.dtype)
-    return list(keep.split(list(widths), dim=-1))
+    return list(torch.split(keep, list(widths), dim=-1))
