@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
-from sklearn.model_selection import check_cv, cross_validate
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import BaseCrossValidator, check_cv, cross_validate
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
@@ -12,8 +17,17 @@ from sklearn_mdn._distributions.unwrap import predict_distribution
 
 
 def cross_val_predict_distribution(
-    estimator, X, y, *, groups=None, cv=None, n_jobs=None, verbose=0, params=None, pre_dispatch="2*n_jobs"
-):
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv: int | BaseCrossValidator | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    params: Mapping[str, Any] | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
+) -> MixtureDistribution:
     """Predict the density of each row by an estimator that was fitted without its fold.
 
     What :func:`sklearn.model_selection.cross_val_predict` does for numbers. Calibration is judged on it, with
@@ -89,25 +103,28 @@ def cross_val_predict_distribution(
     return MixtureDistribution.concatenate(parts)[np.argsort(np.concatenate(folds))]
 
 
-def _no_score(estimator, X, y) -> float:
+def _no_score(estimator: object, X: object, y: object) -> float:
     return 0.0
 
 
 class _Partition:
     """A splitter whose test folds are checked, before anything is fitted, to hold each row once."""
 
-    def __init__(self, cv):
+    def __init__(self, cv: Any) -> None:
         self.cv = cv
 
-    def get_n_splits(self, X=None, y=None, groups=None):
-        return self.cv.get_n_splits(X, y, groups)
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        n_splits: int = self.cv.get_n_splits(X, y, groups)
+        return n_splits
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         splits = list(self.cv.split(X, y, groups))
         rows = np.sort(np.concatenate([test for _, test in splits]))
         if not np.array_equal(rows, np.arange(_num_samples(X))):
             raise ValueError(f"cv must put each row into exactly one test fold, which {self.cv!r} does not.")
         return splits
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         return self.cv.get_metadata_routing()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_mdn._distributions.typing import DistributionLike
 from sklearn_mdn.metrics._forecast import UnavailableScoreError, check_forecast
 from sklearn_mdn.metrics._scores import (
     calibration_error,
@@ -17,8 +22,12 @@ from sklearn_mdn.metrics._scores import (
     pinball_loss,
 )
 
-JOINT_SCORES = {"log_likelihood": log_likelihood, "energy_score": energy_score, "hdr_coverage": hdr_coverage}
-TARGET_SCORES = {
+JOINT_SCORES: dict[str, Callable[..., float]] = {
+    "log_likelihood": log_likelihood,
+    "energy_score": energy_score,
+    "hdr_coverage": hdr_coverage,
+}
+TARGET_SCORES: dict[str, Callable[..., NDArray[np.float64]]] = {
     "crps": crps,
     "pinball_loss": pinball_loss,
     "interval_score": interval_score,
@@ -41,7 +50,7 @@ READING = {
 }
 
 
-class DistributionReport(dict):
+class DistributionReport(dict[str, float]):
     """Scores by name, printed as a table: what :func:`distribution_report` returns.
 
     Parameters
@@ -70,13 +79,19 @@ class DistributionReport(dict):
     (2,)
     """
 
-    def __init__(self, scores: dict, per_target: dict, n_rows: int, confidence: float):
+    def __init__(
+        self,
+        scores: dict[str, float],
+        per_target: dict[str, NDArray[np.float64]],
+        n_rows: int,
+        confidence: float,
+    ) -> None:
         super().__init__(scores)
         self.per_target = per_target
         self.n_rows = n_rows
         self.confidence = confidence
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = {"confidence": self.confidence, "chance": 0.31 / np.sqrt(self.n_rows)}
         n_targets = max((len(values) for values in self.per_target.values()), default=0)
         width = max(len(name) for name in READING)
@@ -89,7 +104,13 @@ class DistributionReport(dict):
         return "\n".join(line.rstrip() for line in lines)
 
 
-def distribution_report(y_true, y_dist, *, confidence=0.9, sample_weight=None):
+def distribution_report(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+) -> DistributionReport:
     """All scores of predicted distributions, as a dict that prints as a table.
 
     Parameters
@@ -137,9 +158,10 @@ def distribution_report(y_true, y_dist, *, confidence=0.9, sample_weight=None):
     """
     y, _ = check_forecast(y_true, y_dist)
     n_targets = 1 if y.ndim == 1 else y.shape[1]
-    scores, per_target = {}, {}
+    scores: dict[str, float] = {}
+    per_target: dict[str, NDArray[np.float64]] = {}
     for name in READING:
-        options = {"confidence": confidence} if name in OF_A_CONFIDENCE else {}
+        options: dict[str, Any] = {"confidence": confidence} if name in OF_A_CONFIDENCE else {}
         if name in TARGET_SCORES:
             values = TARGET_SCORES[name](
                 y, y_dist, sample_weight=sample_weight, multioutput="raw_values", **options

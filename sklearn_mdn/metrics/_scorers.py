@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer
 
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.transformed import TransformedDensity, predict_density
 from sklearn_mdn.metrics._scores import (
     DECILES,
     coverage_error,
@@ -28,21 +33,29 @@ class DensityScorer(_BaseScorer):
     True
     """
 
-    def __init__(self, score_func, sign, kwargs):
+    def __init__(self, score_func: Callable[..., float], sign: int, kwargs: dict[str, Any]) -> None:
         # All regressors have ``predict``: by this name scikit-learn counts scorers that share a prediction.
         super().__init__(score_func, sign, kwargs, response_method="predict")
 
-    def _score(self, method_caller, estimator, X, y_true, **kwargs):
+    def _score(
+        self,
+        method_caller: Callable[..., Any],
+        estimator: Any,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        **kwargs: Any,
+    ) -> float:
         self._warn_overlap("Parameters of the scorer are given again as metadata.", kwargs)
         density = method_caller(_DensityResponse(estimator), "predict_distribution", X)
-        return self._sign * self._score_func(y_true, density, **{**self._kwargs, **kwargs})
+        score: float = self._sign * self._score_func(y_true, density, **{**self._kwargs, **kwargs})
+        return score
 
     @property
     def __name__(self) -> str:
         """What LearningCurveDisplay and ValidationCurveDisplay call the score, "neg_" for a loss."""
         return "neg_" * (self._sign < 0) + getattr(self._score_func, "__name__", repr(self._score_func))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = [f"{name}={value!r}" for name, value in self._kwargs.items()]
         options = ["greater_is_better=False"] * (self._sign < 0) + options
         return f"make_density_scorer({', '.join([self._score_func.__name__, *options])})"
@@ -51,14 +64,16 @@ class DensityScorer(_BaseScorer):
 class _DensityResponse(BaseEstimator):
     """An estimator for scikit-learn's response cache: its one method goes through wrappers."""
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def predict_distribution(self, X):
+    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution | TransformedDensity:
         return predict_density(self.estimator, X)
 
 
-def make_density_scorer(score_func, *, greater_is_better=True, **kwargs):
+def make_density_scorer(
+    score_func: Callable[..., float], *, greater_is_better: bool = True, **kwargs: Any
+) -> DensityScorer:
     r"""Make a scorer from a score of predicted densities.
 
     Parameters
@@ -120,7 +135,7 @@ def make_density_scorer(score_func, *, greater_is_better=True, **kwargs):
     return DensityScorer(score_func, 1 if greater_is_better else -1, kwargs)
 
 
-def neg_pinball_scorer(levels=DECILES):
+def neg_pinball_scorer(levels: ArrayLike = DECILES) -> DensityScorer:
     """Scorer of the negative pinball loss at some levels.
 
     Parameters
@@ -142,7 +157,7 @@ def neg_pinball_scorer(levels=DECILES):
     return make_density_scorer(pinball_loss, greater_is_better=False, levels=levels)
 
 
-def coverage_scorer(confidence=0.9):
+def coverage_scorer(confidence: float = 0.9) -> DensityScorer:
     """Scorer of how near the coverage of the central intervals comes to what was asked for.
 
     It is ``-abs(coverage - confidence)``, at best zero, so that a search that maximises it does not choose

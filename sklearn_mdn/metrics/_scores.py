@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mdn._distributions.checks import check_confidence, check_level_list
 from sklearn_mdn._distributions.row_weights import check_row_weights, row_mean
+from sklearn_mdn._distributions.typing import DistributionLike, MultiOutput
 from sklearn_mdn.metrics._forecast import check_forecast
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
 
 
-def log_likelihood(y_true, y_dist, *, sample_weight=None):
+def log_likelihood(
+    y_true: ArrayLike, y_dist: DistributionLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     """Mean log-likelihood of the observed targets; higher is better.
 
     Parameters
@@ -53,7 +59,33 @@ def log_likelihood(y_true, y_dist, *, sample_weight=None):
     return float(row_mean(forecast.logpdf(y), sample_weight))
 
 
-def crps(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
+@overload
+def crps(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def crps(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def crps(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     r"""Mean continuous ranked probability score of each target; lower is better.
 
     .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1\{y \le x\})^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
@@ -111,7 +143,9 @@ def crps(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
     return _target_mean(forecast.crps(y), sample_weight, multioutput)
 
 
-def energy_score(y_true, y_dist, *, sample_weight=None):
+def energy_score(
+    y_true: ArrayLike, y_dist: DistributionLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     r"""Mean energy score of the joint distribution of several targets; lower is better.
 
     .. math:: \mathrm{ES}(F, y) = E\|Y - y\| - \tfrac12 E\|Y - Y'\|
@@ -164,7 +198,36 @@ def energy_score(y_true, y_dist, *, sample_weight=None):
     return float(row_mean(forecast.energy_score(y), sample_weight))
 
 
-def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multioutput="uniform_average"):
+@overload
+def pinball_loss(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    levels: ArrayLike = DECILES,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def pinball_loss(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    levels: ArrayLike = DECILES,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def pinball_loss(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    levels: ArrayLike = DECILES,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     """Mean pinball loss of predicted quantiles; lower is better.
 
     Parameters
@@ -212,7 +275,36 @@ def pinball_loss(y_true, y_dist, *, levels=DECILES, sample_weight=None, multiout
     return _target_mean(loss.mean(axis=0), sample_weight, multioutput)
 
 
-def interval_score(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput="uniform_average"):
+@overload
+def interval_score(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def interval_score(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def interval_score(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     """Mean interval score of the central intervals; lower is better.
 
     The width of the interval, plus 2 / (1 - confidence) times the distance of a target outside from it [1]_.
@@ -261,7 +353,36 @@ def interval_score(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     return _target_mean(score, sample_weight, multioutput)
 
 
-def coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput="uniform_average"):
+@overload
+def coverage(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def coverage(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def coverage(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     """Share of the targets inside their central interval; best near ``confidence``.
 
     Parameters
@@ -301,7 +422,36 @@ def coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput=
     return _target_mean((lower <= y) & (y <= upper), sample_weight, multioutput)
 
 
-def interval_width(y_true, y_dist, *, confidence=0.9, sample_weight=None, multioutput="uniform_average"):
+@overload
+def interval_width(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def interval_width(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def interval_width(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     """Mean width of the central intervals: sharpness, worth comparing at equal coverage only.
 
     Parameters
@@ -341,7 +491,7 @@ def interval_width(y_true, y_dist, *, confidence=0.9, sample_weight=None, multio
     return _target_mean(upper - lower, sample_weight, multioutput)
 
 
-def pit_values(y_true, y_dist):
+def pit_values(y_true: ArrayLike, y_dist: DistributionLike) -> NDArray[np.float64]:
     """Probability integral transform of each target: the predicted probability of a value up to it.
 
     Uniform on (0, 1) where the predicted distributions are the true ones [1]_, [2]_.
@@ -386,7 +536,33 @@ def pit_values(y_true, y_dist):
     return forecast.pit(y)
 
 
-def calibration_error(y_true, y_dist, *, sample_weight=None, multioutput="uniform_average"):
+@overload
+def calibration_error(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput = "uniform_average",
+) -> float: ...
+
+
+@overload
+def calibration_error(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: Literal["raw_values"],
+) -> NDArray[np.float64]: ...
+
+
+def calibration_error(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    multioutput: MultiOutput | Literal["raw_values"] = "uniform_average",
+) -> float | NDArray[np.float64]:
     r"""Distance of the PIT values from the uniform distribution; lower is better.
 
     .. math:: \int_0^1 |\hat F(u) - u|\, du
@@ -446,7 +622,13 @@ def calibration_error(y_true, y_dist, *, sample_weight=None, multioutput="unifor
     return _over_targets(np.array(errors), multioutput)
 
 
-def hdr_coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None):
+def hdr_coverage(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Share of the targets inside their highest density region; best near ``confidence``.
 
     The region is the smallest that holds the probability ``confidence`` [1]_. Where a density has
@@ -492,7 +674,13 @@ def hdr_coverage(y_true, y_dist, *, confidence=0.9, sample_weight=None):
     return float(row_mean(forecast.in_hdr(y, check_confidence(confidence)), sample_weight))
 
 
-def coverage_error(y_true, y_dist, *, confidence=0.9, sample_weight=None):
+def coverage_error(
+    y_true: ArrayLike,
+    y_dist: DistributionLike,
+    *,
+    confidence: float = 0.9,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Distance of the coverage of central intervals from what was asked for; lower is better, at best 0.
 
     Parameters
@@ -532,7 +720,7 @@ def coverage_error(y_true, y_dist, *, confidence=0.9, sample_weight=None):
     return float(np.abs(shares - confidence).mean())
 
 
-def _distance_from_uniform(pit: np.ndarray, weights: np.ndarray) -> float:
+def _distance_from_uniform(pit: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Integral of |F(u) - u| over (0, 1) for the weighted empirical distribution function F of the values."""
     order = np.argsort(pit)
     share = np.concatenate([[0.0], np.cumsum(weights[order]) / weights.sum()])
@@ -542,13 +730,17 @@ def _distance_from_uniform(pit: np.ndarray, weights: np.ndarray) -> float:
     return float(0.5 * (upper * np.abs(upper) - lower * np.abs(lower)).sum())
 
 
-def _target_mean(values: np.ndarray, sample_weight, multioutput):
+def _target_mean(
+    values: NDArray[Any], sample_weight: ArrayLike | None, multioutput: MultiOutput | Literal["raw_values"]
+) -> float | NDArray[np.float64]:
     """Mean over rows of values per target, and then over targets as ``multioutput`` says."""
     columns = values.reshape(len(values), -1)
-    return _over_targets(row_mean(columns, sample_weight), multioutput)
+    return _over_targets(np.asarray(row_mean(columns, sample_weight)), multioutput)
 
 
-def _over_targets(values: np.ndarray, multioutput):
+def _over_targets(
+    values: NDArray[np.float64], multioutput: MultiOutput | Literal["raw_values"]
+) -> float | NDArray[np.float64]:
     if isinstance(multioutput, str):
         if multioutput == "raw_values":
             return values
