@@ -53,7 +53,8 @@ class DensityScorer(_BaseScorer):
     @property
     def __name__(self) -> str:
         """What LearningCurveDisplay and ValidationCurveDisplay call the score, "neg_" for a loss."""
-        return "neg_" * (self._sign < 0) + getattr(self._score_func, "__name__", repr(self._score_func))
+        name: str = getattr(self._score_func, "__name__", repr(self._score_func))
+        return f"neg_{name}" if self._sign < 0 else name
 
     def __repr__(self) -> str:
         options = [f"{name}={value!r}" for name, value in self._kwargs.items()]
