@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
 from sklearn_mdn._estimators import plans
@@ -13,7 +15,8 @@ from sklearn_mdn._estimators.folds import MIN_VALIDATION_ROWS, held_out_folds, m
 from sklearn_mdn._estimators.likelihood import CALIBRATIONS, MixtureLikelihood
 from sklearn_mdn._estimators.plans import component_centers, network_bytes
 from sklearn_mdn._estimators.rows import canonical_rows
-from sklearn_mdn._training.loop import VALIDATION_BLOCK, VALIDATION_NUMBERS, rows_at_once
+from sklearn_mdn._training import loop
+from sklearn_mdn._training.loop import rows_at_once
 
 
 @pytest.fixture
@@ -166,19 +169,53 @@ def test_the_bound_on_a_stack_follows_the_network(data):
     assert network_bytes(plan, "float64") == 2 * network_bytes(plan, "float32")
 
 
+class LargestTensor(TorchDispatchMode):
+    """How many numbers the largest tensor has that an operation returned."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        sizes = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self.numbers = max(self.numbers, *sizes, 0)
+        return result
+
+
 @pytest.mark.parametrize(
     ("covariance_type", "entries"), [("spherical", 3), ("diag", 3), ("full", 9), ("tied", 9)]
 )
-def test_validation_evaluates_fewer_rows_of_larger_mixtures_at_once(covariance_type, entries):
-    def rows_of(n_components):
-        network = MDNRegressor(n_components, covariance_type=covariance_type)
-        rng = np.random.default_rng(0)
-        data = network._validate(rng.normal(size=(40, 2)), rng.normal(size=(40, 3)))
-        return rows_at_once(MixtureLikelihood(network._build(data).network))
+@pytest.mark.parametrize("n_components", [1, 10, 30, 300])
+def test_validation_evaluates_fewer_rows_of_larger_mixtures_at_once(
+    monkeypatch, covariance_type, entries, n_components
+):
+    calls, calibrated, n_members = [], MixtureLikelihood.calibrated, 3
 
-    assert rows_of(1) == VALIDATION_BLOCK
-    assert rows_of(1000) == VALIDATION_NUMBERS // (len(CALIBRATIONS) * 1000 * entries) < VALIDATION_BLOCK
-    assert rows_of(10**6) == 1
+    def counted(self, params, x, y):
+        with LargestTensor() as largest:
+            found = calibrated(self, params, x, y)
+        if x.numel():
+            calls.append((*x.shape[:2], largest.numbers))
+        return found
+
+    monkeypatch.setattr(MixtureLikelihood, "calibrated", counted)
+    monkeypatch.setattr(loop, "VALIDATION_BLOCK", 24)
+    monkeypatch.setattr(loop, "VALIDATION_NUMBERS", 10_000)
+    rng = np.random.default_rng(0)
+    model = MDNRegressor(n_components, covariance_type=covariance_type, n_estimators=n_members)
+    model.set_params(hidden_layer_sizes=(), numerical_embedding=None, max_iter=1, random_state=0)
+    model.fit(rng.normal(size=(90, 1)), rng.normal(size=(90, 3)))  # each member holds out ten rows
+    numbers_a_row = len(CALIBRATIONS) * n_components * entries
+    bound = max(1, min(24, 10_000 // numbers_a_row))
+    assert max(rows for members, rows, _ in calls if members == n_members) == max(1, bound // n_members)
+    for members, rows, largest in calls:
+        assert rows <= -(-bound // members)
+        assert largest <= members * rows * numbers_a_row
+        assert largest == members * rows * numbers_a_row or covariance_type == "tied"  # one for all: fewer
+
+
+def test_validation_of_small_mixtures_takes_many_rows_at_once(data):
+    model = MDNRegressor()
+    assert rows_at_once(MixtureLikelihood(model._build(model._validate(*data)).network)) == 1 << 14
 
 
 @pytest.mark.parametrize(
