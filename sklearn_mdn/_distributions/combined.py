@@ -33,8 +33,8 @@ def joint(parts: Sequence[MixtureDistribution]) -> MixtureDistribution:
     sizes = [part._mixture.n_components for part in parts]
     if math.prod(sizes) > MAX_COMPONENTS:
         raise ValueError(
-            f"estimator has {len(parts)} independent targets of {', '.join(map(str, sizes))} components, whose "
-            f"joint mixture would have {math.prod(sizes)}, more than {MAX_COMPONENTS}. Fit fewer components, "
+            f"estimator has {len(parts)} targets of {', '.join(map(str, sizes))} components: their "
+            f"joint mixture has {math.prod(sizes)}, more than {MAX_COMPONENTS}. Fit fewer components, "
             "take the density of each target from estimators_, or fit one MDNRegressor to all targets."
         )
     return MixtureDistribution._from_mixture(

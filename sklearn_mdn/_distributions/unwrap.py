@@ -138,6 +138,8 @@ def look_inside(estimator: Any, X: Any = None) -> Inside:
     >>> predict_distribution(model, X)
     <MixtureDistribution: 50 rows, 5 components, 1-d target>
     """
+    if getattr(estimator, "refit", True) is False and not hasattr(estimator, "best_estimator_"):
+        raise _kept_nothing(estimator)
     for attribute, step in GUESSES.items():
         held = getattr(estimator, attribute, None)
         if held is not None and callable(getattr(estimator, "predict", None)):
@@ -145,8 +147,6 @@ def look_inside(estimator: Any, X: Any = None) -> Inside:
             if X is not None:
                 _check_guess(estimator, X, found)
             return found
-    if getattr(estimator, "refit", True) is False:
-        raise _kept_nothing(estimator)
     raise NothingInsideError(f"{type(estimator).__name__} has no predict_distribution")
 
 
@@ -275,8 +275,8 @@ def _(chain: RegressorChain, X: Any = None) -> Inside:
 @look_inside.register
 def _(boosted: AdaBoostRegressor, X: Any = None) -> Inside:
     raise TypeError(
-        "estimator must have a density. AdaBoostRegressor predicts the weighted median of estimators, each of "
-        "which was fitted to rows that others had missed: they are no pool, as those of BaggingRegressor, "
+        "estimator must have a density. AdaBoostRegressor predicts the weighted median of estimators, each "
+        "of which was fitted to rows that others missed: they are no pool, as those of BaggingRegressor, "
         "VotingRegressor and DensityPool are."
     )
 
