@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -172,6 +173,15 @@ def _itself_fitted(wrapper: Any, held: Any, X: Any) -> Inside:
     return Inside(held, X)
 
 
+def _of_data_op(wrapper: Any, held: Any, X: Any) -> Inside:
+    """Into the last step of a learner of skrub, whose rows are what the node before it makes of X."""
+    check_is_fitted(wrapper)
+    last = held._skrub_impl
+    before = copy.copy(wrapper)
+    before.data_op = last.X
+    return Inside(last.estimator_, X if X is None else before.transform(X))
+
+
 # By which attribute of a wrapper the estimator inside is known, and how the rows get there. The first counts.
 GUESSES: dict[str, Callable[[Any, Any, Any], Inside]] = {
     "predict_distribution": lambda wrapper, _, X: Inside(HandedOn(wrapper), X),
@@ -180,6 +190,7 @@ GUESSES: dict[str, Callable[[Any, Any, Any], Inside]] = {
     "estimators_": _several,
     "estimator_": _transformed,
     "estimator": _itself_fitted,
+    "data_op": _of_data_op,
 }
 
 
@@ -187,9 +198,9 @@ def _check_guess(wrapper: Any, X: Any, found: Inside) -> None:
     """Refuse a guess by which the wrapper would predict something else than it does."""
     if isinstance(found.estimator, PooledEstimators):
         found.estimator.check()
-    first = slice(0, GUESS_ROWS)
-    expected = np.asarray(wrapper.predict(_safe_indexing(X, first)), dtype=np.float64)
-    given = np.asarray(found.estimator.predict(_safe_indexing(found.X, first)), dtype=np.float64)
+    rows = slice(None if isinstance(X, Mapping) else GUESS_ROWS)  # a mapping to tables has no first rows
+    expected = np.asarray(wrapper.predict(_first(X, rows)), dtype=np.float64)
+    given = np.asarray(found.estimator.predict(_first(found.X, rows)), dtype=np.float64)
     size = np.abs(expected).max(initial=0.0)
     if expected.shape != given.shape or np.abs(expected - given).max(initial=0.0) > GUESS_TOLERANCE * size:
         raise TypeError(
@@ -197,6 +208,10 @@ def _check_guess(wrapper: Any, X: Any, found: Inside) -> None:
             f"what the {type(found.estimator).__name__} inside predicts. sklearn_mdn.look_inside.register "
             "takes a rule for it."
         )
+
+
+def _first(X: Any, rows: slice) -> Any:
+    return X if rows.stop is None else _safe_indexing(X, rows)
 
 
 def _kept_nothing(search: Any) -> ValueError:
