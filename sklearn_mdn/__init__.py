@@ -1,12 +1,20 @@
 """Mixture density networks as scikit-learn estimators."""
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.unwrap import predict_distribution
+from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._search.search import MDNSearchCV
 
-__all__ = ["DensityPool", "MDNRegressor", "MDNSearchCV", "MixtureDistribution", "predict_distribution"]
+__all__ = [
+    "DensityPool",
+    "Inside",
+    "MDNRegressor",
+    "MDNSearchCV",
+    "MixtureDistribution",
+    "look_inside",
+    "predict_distribution",
+]
 
 __version__ = "0.1.0.dev0"
 

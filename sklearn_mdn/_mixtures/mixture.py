@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixtures import normal
-from sklearn_mdn._mixtures.scale import Scale, join, take_components
+from sklearn_mdn._mixtures.scale import DiagonalScale, Scale, join, take_components
 from sklearn_mdn._mixtures.univariate import Univariate, weighted_sum
 
 FAR, HUGE = 1e150, 1e308  # whose square is still finite, and that is itself
@@ -245,3 +245,18 @@ def pool(mixtures: Sequence[Mixture], log_weights: Tensor) -> Mixture:
     scales = [m.scale.expand_components(m.n_components) for m in mixtures]
     means = torch.cat([m.means for m in mixtures], dim=-2)
     return Mixture(torch.cat(logits, dim=-1), means, join(scales, axis=-1))
+
+
+def independent(mixtures: Sequence[Mixture]) -> Mixture:
+    """The joint density of independent targets, (..., K_j, 1) each.
+
+    A product of sums: one component for each choice of a component of every target.
+    """
+    choices = torch.cartesian_prod(*(torch.arange(m.n_components) for m in mixtures))
+    chosen = list(zip(mixtures, choices.reshape(-1, len(mixtures)).unbind(1), strict=True))
+    deviations = [m.scale.expand_components(m.n_components).std[..., k, :] for m, k in chosen]
+    return Mixture(
+        torch.stack([m.log_weights[..., k] for m, k in chosen]).sum(0),
+        torch.cat([m.means[..., k, :] for m, k in chosen], dim=-1),
+        DiagonalScale(torch.cat(deviations, dim=-1)),
+    )

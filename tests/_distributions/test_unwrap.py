@@ -113,7 +113,7 @@ class TestRefusals:
         [
             (LinearRegression(), "LinearRegression has no predict_distribution"),
             (make_pipeline(PCA(), LinearRegression()), "LinearRegression inside Pipeline"),
-            (BaggingRegressor(LinearDensity(), n_estimators=1), "BaggingRegressor has no"),
+            (BaggingRegressor(LinearRegression()), "LinearRegression has no predict_distribution"),
             (make_pipeline(PCA(), FunctionTransformer()), "FunctionTransformer inside Pipeline"),
         ],
     )
