@@ -17,6 +17,8 @@ html_theme_options = {"description": "Mixture density networks for scikit-learn"
 autosummary_generate = True
 # The class template lists the methods, each with its documentation.
 numpydoc_show_class_members = False
+# Parameters and returns are described in words; what signatures say is for type checkers.
+autodoc_typehints = "none"
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
