@@ -34,7 +34,10 @@ def predict_mixture(
     width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
     block = max(1, PREDICTION_BLOCK // (n_members * width))
     outputs = torch.cat(
-        [network.outputs(tensors, part.expand(n_members, -1, -1)).cpu() for part in inputs.split(block)],
+        [
+            network.outputs(tensors, part.expand(n_members, -1, -1)).cpu()
+            for part in torch.split(inputs, block)
+        ],
         dim=1,
     )
     offset = torch.from_numpy(np.array(standardization.y_offset))

@@ -166,7 +166,7 @@ class HeldOut:
         targets, deviations = torch.from_numpy(y.reshape(len(y), -1)), torch.from_numpy(noise)
         tables = [
             [widen(member._mixture, factor).blur(deviations).log_prob(targets).numpy() for member in members]
-            for factor in targets.new_tensor(CALIBRATIONS).split(1)
+            for factor in torch.split(targets.new_tensor(CALIBRATIONS), 1)
         ]
         self.table = np.array(tables)  # (factors, networks, rows)
 
