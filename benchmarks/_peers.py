@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -142,8 +144,8 @@ class Worker:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in reStructuredText's simple form, which is also easy to read as it is."""
     cells = [list(header), *(list(row) for row in rows)]
-    # An empty first cell would continue the row above.
-    cells = [[row[0] or "\\", *(cell or "-" for cell in row[1:])] for row in cells]
+    # An empty first cell would continue the row above, and a hyphen alone begins a list.
+    cells = [[row[0] or "\\", *(cell or "–" for cell in row[1:])] for row in cells]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     rule = "  ".join("=" * width for width in widths)
     lines = [
@@ -180,6 +182,12 @@ def machine() -> str:
     return f"{name}, {count(os.cpu_count(), 'core')}"
 
 
+def run_line(versions: dict[str, str]) -> str:
+    """Where, when and with what the figures of a run were made."""
+    packages = " ".join(f"{name} {number}" for name, number in versions.items())
+    return f"{machine()}; {date.today()}, commit {source_state()}; {packages}"
+
+
 def source_state() -> str:
     """The commit that sklearn_mdn is run from, marked where files have been changed since."""
     command = ["git", "describe", "--always", "--dirty"]
@@ -188,6 +196,33 @@ def source_state() -> str:
     except FileNotFoundError:
         return ""
     return done.stdout.strip()
+
+
+# ------------------------------------------------------------------------------------------------- pages
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """The option that names the page of tables to write."""
+    parser.add_argument("--out", type=_page, metavar="FILE", help="also write the tables there, as a page")
+
+
+def _page(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():  # better known before hours of work
+        raise argparse.ArgumentTypeError(f"must be a file in a folder that exists, got {text}")
+    return path
+
+
+def write_page(path: Path | None, script: str, text: str) -> None:
+    """Tables as a page, in place of what stood there; nothing without a path."""
+    if path is None:
+        return
+    title = f"Tables: {path.stem.replace('_', ' ')}"
+    note = f".. Written by {Path(script).name} with --out: changes belong there."
+    path.write_text(f"{title}\n{'=' * len(title)}\n\n{note}\n\n{text.strip()}\n", encoding="utf-8")
+
+
+# ---------------------------------------------------------------------------------------------- commands
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from _peers import as_script, heading, machine, progress, table
+from _methods import METHODS, versions_of
+from _peers import add_out, as_script, heading, progress, run_line, table, write_page
 from density import DataSet, read_data
 from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_diabetes
@@ -160,6 +161,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--members", type=int, default=5, help="networks in an ensemble (default: 5)")
     parser.add_argument("--jobs", type=int, default=1, help="fits at a time, a thread each (default: 1)")
     parser.add_argument("--rows", type=int, default=3000, help="training rows at most (default: 3000)")
+    add_out(parser)
     return parser
 
 
@@ -176,10 +178,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for change, dataset, _, values in judged_runs(judge, runs, options):
         results[change][dataset.name].append(values)
     names = [dataset.name for dataset in data]
-    for column, title in enumerate(["Single networks", f"Ensembles of {options.members}", "Seconds"]):
-        print(heading(f"{title}: the defaults, and what a change adds (log-likelihood, or seconds)"))
-        print(table(["change", *names], rows_of(results, names, column)))
-    print(machine())
+    parts = []
+    for column, title in enumerate(["Single networks", f"Ensembles of {options.members}"]):
+        parts += [heading(f"{title}: log-likelihood of the defaults, and what a change adds")]
+        parts += [table(["change", *names], rows_of(results, names, column))]
+    text = "\n".join([*parts, "", run_line(versions_of(METHODS["mdn"].distributions))])
+    print(text)
+    write_page(options.out, __file__, text)
+    # Not on the page: what else ran meanwhile is in them.
+    print(heading("Seconds with the defaults, and what a change adds"))
+    print(table(["change", *names], rows_of(results, names, 2)))
     return 0
 
 

@@ -21,6 +21,7 @@ from _methods import LEVELS, METHODS, Prediction
 from _peers import (
     BenchmarkError,
     Worker,
+    add_out,
     as_script,
     heading,
     interpreter,
@@ -29,6 +30,7 @@ from _peers import (
     progress,
     source_state,
     table,
+    write_page,
 )
 from scipy.stats import uniform
 
@@ -269,12 +271,14 @@ def run_one(worker: Worker, method: str, dataset: DataSet, split: int, threads: 
 # ------------------------------------------------------------------------------------------------ report
 
 
-def report(records: Records, data: list[DataSet], published: list[dict], compared: Sequence[str]) -> str:
-    """All tables, in reStructuredText."""
+def report(
+    records: Records, data: list[DataSet], published: list[dict], compared: Sequence[str], each: bool
+) -> str:
+    """The tables of all data sets together, and of ``each`` one if so wished, in reStructuredText."""
     parts = []
     for name in compared:
         parts += [heading(f"Mean {COMPARED[name][1]}"), summary(records, data, published, name)]
-    for dataset in data:
+    for dataset in data if each else []:
         if records.methods(dataset.name):
             parts += [heading(f"{dataset.name}: {shape_of(dataset)}"), scores_table(records, dataset.name)]
             parts += [heading(f"{dataset.name}: PIT values by tenths (0.100 each if calibrated)")]
@@ -457,6 +461,8 @@ def arguments() -> argparse.ArgumentParser:
         default=list(COMPARED),
         help="scores of the summary and of the paired differences; all by default",
     )
+    parser.add_argument("--summary", action="store_true", help="leave out the tables of each data set")
+    add_out(parser)
     return parser
 
 
@@ -465,7 +471,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = read_data(options.folder, options.data)
     records = Records(options.results)
     failures = run_all(options, data, records)
-    print(report(records, data, read_published(options.folder), options.compare))
+    text = report(records, data, read_published(options.folder), options.compare, not options.summary)
+    print(text)
+    write_page(options.out, __file__, text)
     if failures:
         print("\nFailed:\n" + "\n".join(failures))
     return int(bool(failures))

@@ -22,7 +22,17 @@ from pathlib import Path
 
 import numpy as np
 from _methods import versions_of
-from _peers import BenchmarkError, as_script, heading, interpreter, machine, source_state, table
+from _peers import (
+    BenchmarkError,
+    add_out,
+    as_script,
+    heading,
+    interpreter,
+    machine,
+    source_state,
+    table,
+    write_page,
+)
 
 N_ROWS, K, N_DRAWS, CONFIDENCE = 100_000, 5, 100, 0.9
 LEVELS = np.linspace(0.1, 0.9, 9)
@@ -330,8 +340,8 @@ def measure(contenders: Sequence[Contender], mixtures: Mixtures, rounds: int) ->
 
 def measure_peer(
     mixtures: Mixtures, rounds: int, environments: Path, questions: Sequence[str]
-) -> list[Timing]:
-    """skpro's timings, from a process in its environment."""
+) -> tuple[list[Timing], str]:
+    """skpro's timings, from a process in its environment, and with which versions they were made."""
     python = interpreter("skpro", environments)
     with tempfile.TemporaryDirectory() as folder:
         job, answers = Path(folder) / "in.npz", Path(folder) / "out.npz"
@@ -345,11 +355,11 @@ def measure_peer(
         result = json.loads(done.stdout.splitlines()[-1])
         with np.load(answers) as arrays:
             kept = dict(arrays)
-    print(versions_line("skpro ran with", result["versions"]))
-    return [
+    timings = [
         Timing(**fields, answers=kept.get(f"{fields['question']} {fields['name']}"))
         for fields in result["timings"]
     ]
+    return timings, versions_line("skpro ran with", result["versions"])
 
 
 def answer_as_peer(job: str, answers: str, rounds: int, questions: Sequence[str]) -> None:
@@ -448,7 +458,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--cpu", action="store_true", help="report processor time, for a machine that is not idle"
     )
-    parser.add_argument("--memory", action="store_true", help="measure memory, and nothing else")
+    parser.add_argument("--memory", action="store_true", help="measure memory as well")
+    add_out(parser)
     parser.add_argument("--memory-of", choices=MEMORY_CALLS, help=argparse.SUPPRESS)
     parser.add_argument("--peer", nargs=2, metavar=("JOB", "ANSWERS"), help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -467,30 +478,39 @@ def main(arguments: Sequence[str] | None) -> None:
     import torch
 
     torch.set_num_threads(options.threads)
+    text = all_tables(options)
+    print(text)
+    write_page(options.out, __file__, text)
+
+
+def all_tables(options: argparse.Namespace) -> str:
+    """When and with what everything was measured, and the tables."""
     kind = "processor" if options.cpu else "wall"
-    print(f"{date.today()}, {machine()}, threads: {options.threads}, {kind} time, commit {source_state()}.")
-    print(versions_line("With", versions_of(("sklearn-mdn", "torch", "numpy", "scipy", "scoringrules"))))
-    if options.memory:
-        print(heading("Memory, in MiB"))
-        print(table(["call", "answer", "peak above it"], measure_memory()))
-        return
+    lines = [
+        f"{date.today()}, {machine()}, threads: {options.threads}, {kind} time, commit {source_state()}.",
+        versions_line("With", versions_of(("sklearn-mdn", "torch", "numpy", "scipy", "scoringrules"))),
+    ]
     contenders = ours() + expressions() + torch_contenders()
     try:
         contenders += scoringrules_contenders()
     except ImportError as error:
-        print(f"Without scoringrules: {error}.")
+        lines.append(f"Without scoringrules: {error}.")
     contenders = [c for c in contenders if c.question in options.questions]
     mixtures = make_mixtures(N_ROWS)
     timings = measure(contenders, mixtures, options.rounds)
     if options.environments is None:
-        print("Without skpro: no --environments.")
+        lines.append("Without skpro.")
     else:
         try:
-            timings += measure_peer(mixtures, options.rounds, options.environments, options.questions)
+            peers, line = measure_peer(mixtures, options.rounds, options.environments, options.questions)
+            timings, lines = timings + peers, [*lines, line]
         except BenchmarkError as error:
-            print(f"Without skpro: {error}")
-    print(heading(f"{N_ROWS} rows, {K} components"))
-    print(report(timings, options.cpu))
+            lines.append("Without skpro.")
+            print(f"Without skpro: {error}", file=sys.stderr)
+    parts = [*lines, heading(f"{N_ROWS} rows, {K} components"), report(timings, options.cpu)]
+    if options.memory:
+        parts += [heading("Memory, in MiB"), table(["call", "answer", "peak above it"], measure_memory())]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

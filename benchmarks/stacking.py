@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from _methods import STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID
-from _peers import as_script, heading, machine, table
+from _methods import METHODS, STACKING_ESTIMATOR, STACKING_FOLDS, STACKING_GRID, versions_of
+from _peers import add_out, as_script, heading, run_line, table, write_page
 from ablation import diabetes, inner_rows, judged_runs, rows_of
 from density import DataSet, blurred, read_data
 from sklearn.model_selection import KFold, ParameterGrid
@@ -86,6 +86,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--splits", type=int, default=2, help="the first so many splits (default: 2)")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time, a thread each (default: 1)")
     parser.add_argument("--rows", type=int, default=3000, help="training rows at most (default: 3000)")
+    add_out(parser)
     return parser
 
 
@@ -100,10 +101,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for dataset, _, by_group in judged_runs(judge, runs, options):
         for group, values in by_group.items():
             results[group][dataset.name].append(values)
+    parts = []
     for column, title in enumerate(["log-likelihood", "coverage of 90 % intervals", "seconds"]):
-        print(heading(f"Ten networks, and what a stack of these candidates adds: {title}"))
-        print(table(["candidates", *names], rows_of(results, names, column, BASELINE)))
-    print(machine())
+        parts += [heading(f"Ten networks, and what a stack of these candidates adds: {title}")]
+        parts += [table(["candidates", *names], rows_of(results, names, column, BASELINE))]
+    line = run_line(versions_of(METHODS["mdn"].distributions))
+    print("\n".join([*parts, "", line]))
+    write_page(options.out, __file__, "\n".join([*parts[:2], "", line]))  # the log-likelihood alone
     return 0
 
 

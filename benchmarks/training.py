@@ -21,7 +21,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from _methods import METHODS, versions_of
-from _peers import Worker, as_script, count, heading, machine, mean_and_error, progress, source_state, table
+from _peers import (
+    Worker,
+    add_out,
+    as_script,
+    count,
+    heading,
+    machine,
+    mean_and_error,
+    progress,
+    run_line,
+    source_state,
+    table,
+    write_page,
+)
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import GridSearchCV, train_test_split
 from torch import nn
@@ -453,6 +466,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count()}))
     parser.add_argument("--repeats", type=int, default=5, help="rounds of steps, splits of libraries")
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    add_out(parser)
     steps = parser.add_argument_group("steps")
     steps.add_argument("--rows", nargs="+", type=int, default=[2000, 100_000])
     steps.add_argument("--batch-sizes", nargs="+", type=int, default=[32, 256])
@@ -488,17 +502,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [part for part in options.parts if part not in PARTS]
     if unknown:
         parser.error(f"PART must be of {', '.join(PARTS)}, got {', '.join(unknown)}.")
-    threads, figures = torch.get_num_threads(), {}
+    threads, figures, texts = torch.get_num_threads(), {}, []
     try:
         for part in options.parts or PARTS:
             text, found = PARTS[part](options)
             print(text, flush=True)
+            texts.append(text)
             figures |= found
     finally:
         torch.set_num_threads(threads)
     versions = versions_of(METHODS["mdn"].distributions)
     figures |= {"machine": machine(), "versions": versions, "commit": source_state()}
-    print(f"\n{machine()}; {' '.join(f'{name} {number}' for name, number in versions.items())}")
+    line = run_line(versions)
+    print(f"\n{line}")
+    write_page(options.out, __file__, "\n".join([*texts, "", line]))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0

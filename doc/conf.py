@@ -11,6 +11,8 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphin
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]
 default_role = "literal"
+html_static_path = ["_static"]
+html_css_files = ["figures.css"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Mixture density networks for scikit-learn", "page_width": "1000px"}
 

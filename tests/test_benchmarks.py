@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+import torch
 from scipy.stats import multivariate_normal, norm
 from sklearn.model_selection import KFold
 
@@ -22,6 +24,7 @@ import _methods  # noqa: E402
 import _peers  # noqa: E402
 import ablation  # noqa: E402
 import density  # noqa: E402
+import distribution  # noqa: E402
 import more_data  # noqa: E402
 import stacking  # noqa: E402
 import training  # noqa: E402
@@ -50,6 +53,34 @@ def run_density(folder, *arguments) -> list[dict]:
     results = folder / "results.jsonl"
     assert density.main([str(folder), "--results", str(results), "--threads", "1", *arguments]) == 0
     return [json.loads(line) for line in results.read_text().splitlines()]
+
+
+def run_with_out(main, tmp_path, capsys, arguments: list[str]) -> tuple[str, str]:
+    """Run a script with ``--out`` over an older page; returns what it printed and what the page holds."""
+    path = tmp_path / "some_data.rst"
+    path.write_text("what stood there\n" * 1000)
+    capsys.readouterr()
+    assert not main([*arguments, "--out", str(path)])
+    title, note, tables = re.fullmatch(
+        r"(Tables: some data\n=+)\n\n(\.\. [^\n]*)\n\n(.*)\n", path.read_text(encoding="utf-8"), re.DOTALL
+    ).groups()
+    assert len({len(line) for line in title.splitlines()}) == 1
+    assert Path(sys.modules[main.__module__].__file__).name in note
+    return capsys.readouterr().out, tables
+
+
+def simple_tables(text: str) -> list[tuple[str, list[list[str]]]]:
+    """Each table as it stands, and its rows of cells."""
+    found = re.findall(r"^(=[= ]*)\n(.*)\n\1\n((?:.*\n)*?)\1$", text, re.MULTILINE)
+    tables = []
+    for rule, header, rows in found:
+        starts = [match.start() for match in re.finditer("=+", rule)]
+        cells = [
+            [line[i:j].strip() for i, j in zip(starts, [*starts[1:], None], strict=True)]
+            for line in [header, *rows.splitlines()]
+        ]
+        tables.append(("\n".join([rule, header, rule, rows + rule]), cells))
+    return tables
 
 
 def table_rows(text: str) -> dict[str, list[str]]:
@@ -85,6 +116,12 @@ def test_density_goes_on_where_it_stopped(folder, capsys):
     capsys.readouterr()
     assert run_density(folder, "--data", "two", "--methods", "gp") == both
     assert len(table_rows(capsys.readouterr().out)["gp"]) == 10  # the tenths of its PIT values
+    arguments = [str(folder), "--results", str(folder / "results.jsonl"), "--data", "two"]
+    printed, page = run_with_out(density.main, folder, capsys, arguments)
+    assert page == printed.strip()
+    shorter, page = run_with_out(density.main, folder, capsys, [*arguments, "--summary"])
+    assert page == shorter.strip()
+    assert simple_tables(shorter) == simple_tables(printed)[: len(density.COMPARED)]
 
 
 def test_methods_for_several_targets_leave_one_alone(folder):
@@ -120,7 +157,7 @@ def test_differences_are_paired(folder, capsys):
     assert rows["mdn"][5] == "1.000"  # PIT values of 0.5 are in the sixth tenth
     assert "* Published, a paper: theirs." in printed
     run_density(folder, "--compare", "log_likelihood")
-    assert table_rows(capsys.readouterr().out)["one"] == ["0.667 ± 3.180", "-", "-2.250 (theirs)"]
+    assert table_rows(capsys.readouterr().out)["one"] == ["0.667 ± 3.180", "–", "-2.250 (theirs)"]
     run_density(folder, "--compare", "rmse")
     assert table_rows(capsys.readouterr().out)["one"] == [
         "1.000 ± 0.000",
@@ -132,7 +169,7 @@ def test_differences_are_paired(folder, capsys):
     for split in (1, 2):
         records.add({**known, "method": "ngboost", "split": split, "crps": 2.5})
     run_density(folder, "--compare", "crps")
-    assert table_rows(capsys.readouterr().out)["one"] == ["1.000 ± 0.000", "2.000 (xgboost)", "-"]
+    assert table_rows(capsys.readouterr().out)["one"] == ["1.000 ± 0.000", "2.000 (xgboost)", "–"]
 
 
 def test_stacking_is_a_method():
@@ -276,13 +313,48 @@ def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypat
     assert set(fit) | set(judged) == set(range(40)) - set(dataset.test_index[1])
     assert not set(fit) & set(judged)
     before = ablation.loop.AVERAGING
-    assert ablation.main([str(folder), "--data", "one", "--splits", "2", "--members", "1"]) == 0
+    arguments = [str(folder), "--data", "one", "--splits", "2", "--members", "1"]
+    printed, page = run_with_out(ablation.main, folder, capsys, arguments)
     assert before == ablation.loop.AVERAGING
-    singles = capsys.readouterr().out.split("**")[2]
-    rows = table_rows(singles)
+    assert printed.strip().startswith(page)
+    assert "Seconds" in printed.removeprefix(page)
+    assert "Seconds" not in page
+    rows = table_rows(printed.split("**")[2])
     assert float(rows["defaults"][0]) < 0
     assert rows["no change"] == ["+0.000 ± 0.000"] * 2
     assert "+0.000 ± 0.000" not in rows["a constant"]
+
+
+# Rows and settings that show a change which 40 rows and 20 epochs would not: "auto" is 64 rows a step for 600
+# rows; the learning rates of the first epochs tell how many are planned; no patience outlasts noise; an
+# ensemble's factors are smaller than its members' own where these disagree.
+SHOWN_BY = {
+    "every member's own factor": (40, {"max_iter": 20, "learning_rate_init": 0.03}),
+    "batch_size=32": (600, {"max_iter": 2}),
+    "batch_size=128": (600, {"max_iter": 2}),
+    "max_iter=100": (40, {"n_iter_no_change": 5}),
+    "max_iter=300": (40, {"n_iter_no_change": 5}),
+    "n_iter_no_change=30": (40, {"max_iter": 150, "hidden_layer_sizes": 4}),
+    "n_iter_no_change=None": (40, {"max_iter": 150, "hidden_layer_sizes": 4}),
+}
+
+
+@pytest.mark.parametrize("change", [name for name in ablation.CHANGES if name != "defaults"])
+def test_every_line_of_the_ablation_changes_a_fit(change):
+    n_rows, setting = SHOWN_BY.get(change, (40, {"max_iter": 20}))
+    generator = np.random.default_rng(1)
+    X, noise = generator.normal(size=(n_rows, 3)), generator.normal(size=n_rows)
+    y = noise * np.abs(noise)  # its tails make gradients long enough to clip
+    changed = dict(ablation.CHANGES[change])
+    constants = changed.pop("constants", {})
+    known = []
+    for parameters, replaced in ((setting, {}), (setting | changed, constants)):
+        model = MDNRegressor(n_estimators=5, dtype="float64", random_state=0)
+        with ablation.constants(replaced):
+            model.set_params(**parameters).fit(X, y)
+        density = model.predict_distribution(X).logpdf(y)
+        known.append(np.concatenate([*model.loss_curve_, *model.validation_scores_, density]))
+    assert known[0].shape != known[1].shape or not np.allclose(*known, rtol=1e-4, atol=0.0)
 
 
 def test_stacks_of_some_candidates_are_those_of_searches_over_them(folder, capsys, monkeypatch):
@@ -308,8 +380,11 @@ def test_stacks_of_some_candidates_are_those_of_searches_over_them(folder, capsy
         score, coverage, _ = results[name]
         assert score == pytest.approx(search.score(dataset.X[judged], dataset.y[judged]), abs=1e-6)
         assert 0.0 <= coverage <= 1.0
-    assert stacking.main([str(folder), "--data", "one", "--splits", "1"]) == 0
-    rows = table_rows(capsys.readouterr().out.split("**")[2])
+    printed, page = run_with_out(
+        stacking.main, folder, capsys, [str(folder), "--data", "one", "--splits", "1"]
+    )
+    assert simple_tables(page) == simple_tables(printed)[:1]
+    rows = table_rows(printed.split("**")[2])
     assert set(rows) >= set(results)
     assert rows["ten networks"] == [f"{results['ten networks'][0]:.3f}", rows["ten networks"][1]]
 
@@ -317,7 +392,62 @@ def test_stacks_of_some_candidates_are_those_of_searches_over_them(folder, capsy
 def test_tables_are_simple_restructuredtext():
     lines = _peers.table(["", "a"], [["long name", "1"], ["x", ""]]).splitlines()
     rule = "=========  ="
-    assert lines == [rule, "\\          a", rule, "long name  1", "x          -", rule]
+    assert lines == [rule, "\\          a", rule, "long name  1", "x          –", rule]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks" / "results").glob("*.rst")), ids=lambda p: p.stem
+)
+def test_pages_are_as_the_scripts_write_them(path, tmp_path):
+    """What stands in the tables gives the tables, and what stands on the page the page."""
+    text = path.read_text(encoding="utf-8")
+    tables = simple_tables(text)
+    assert text.count("\n=") == 3 * len(tables) + 1  # all rules but the title's belong to a table
+    for found, (header, *rows) in tables:
+        assert (
+            _peers.table(
+                [cell.strip("\\") for cell in header], [[c.strip("\\") for c in row] for row in rows]
+            )
+            == found
+        )
+    script = re.search(r"Written by (\w+\.py)", text)[1]
+    assert (ROOT / "benchmarks" / script).exists()
+    again = tmp_path / path.name
+    _peers.write_page(again, script, text.split("changes belong there.")[1])
+    assert again.read_text(encoding="utf-8") == text
+
+
+def test_the_readme_and_the_documentation_have_every_page():
+    names = {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.rst")}
+    readme = (ROOT / "benchmarks" / "README.rst").read_text(encoding="utf-8")
+    documents = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "doc").glob("**/*.rst"))
+    assert set(re.findall(r"--out benchmarks/results/(\w+)\.rst", readme)) == names
+    assert set(re.findall(r"<results/(\w+)\.rst>", readme)) == names
+    assert set(re.findall(r"include:: [./]*/benchmarks/results/(\w+)\.rst", documents)) == names
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(folder, capsys):
+    with pytest.raises(SystemExit):
+        density.main([str(folder), "--out", str(folder / "none" / "page.rst")])
+    assert "must be a file in a folder that exists" in capsys.readouterr().err
+
+
+def test_distribution_prints_every_question(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(distribution, "N_ROWS", 40)
+    monkeypatch.setattr(distribution, "measure_memory", lambda: [["hdr", "1", "2"]])
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(variable, "1")  # so that what the script sets is taken back
+    arguments = ["--rounds", "1", "--threads", str(torch.get_num_threads()), "--memory"]
+    printed, page = run_with_out(distribution.main, tmp_path, capsys, arguments)
+    assert page == printed.strip()
+    (_, (_, *rows)), (_, memory) = simple_tables(page)
+    assert [row[0] for row in rows if row[1] == distribution.OURS] == list(distribution.QUESTIONS)
+    assert memory[1:] == [["hdr", "1", "2"]]
+    differences = [
+        float(row[4]) for row in rows if row[4] != "–" and row[0] != "hdr" and "points" not in row[5]
+    ]
+    assert len(differences) > 8
+    assert max(differences) < 1e-6
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -340,7 +470,6 @@ def test_plain_loop_and_stack_train_the_same_network():
 
 
 def test_both_plain_losses_are_the_log_likelihood():
-    torch = pytest.importorskip("torch")
     logits, means, log_scales = torch.randn(3, 4, training.K, generator=torch.Generator().manual_seed(0))
     y = torch.linspace(-1.0, 1.0, 4)
     density_ = MixtureDistribution(
@@ -367,10 +496,11 @@ def test_training_prints_every_part(tmp_path, capsys, monkeypatch):
         "1",
     ]
     arguments += ["--jobs", "1", "--large-rows", "200", "--large-epochs", "1", "2"]
-    assert training.main(arguments) == 0
+    printed, page = run_with_out(training.main, tmp_path, capsys, arguments)
+    assert page == printed.strip()
     figures = json.loads(path.read_text())
     (case,) = figures["steps"]
-    rows = table_rows(capsys.readouterr().out)
+    rows = table_rows(printed)
     micros = case["microseconds_a_step"]
     plain = min(value for name, value in micros.items() if name.startswith("plain loop"))
     stacked = micros["MDNRegressor, n_estimators=2"]
