@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from sklearn.utils import check_array
 
+from sklearn_mdn._distributions.foreign import Frozen, FrozenRows, adapted
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.transformed import TransformedDensity
+
+Array = NDArray[np.float64]
 
 # Between these levels lies what a numerical CRPS integrates; beyond them, F^2 is below 1e-24.
 PANEL_LEVELS = np.array([1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 0.1, 0.25, 0.5])
 PANEL_LEVELS = np.concatenate([PANEL_LEVELS, 1.0 - PANEL_LEVELS[-2::-1]])
 PANEL_TOLERANCE = 1e-10  # on the change that halving a panel makes, which is far above the error left
 MAX_HALVINGS = 60
+WHAT_IS_JUDGED = "a MixtureDistribution, an array of draws, or an object with the methods cdf, logpdf and ppf"
 HDR_LEVELS = (np.arange(1024) + 0.5) / 1024
 
 
-def lobatto_rule(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def lobatto_rule(n_nodes: int) -> tuple[Array, Array]:
     """Nodes and weights of Gauss-Lobatto quadrature on [-1, 1], whose ends are nodes."""
     legendre = np.polynomial.legendre.Legendre.basis(n_nodes - 1)
     nodes = np.concatenate([[-1.0], legendre.deriv().roots(), [1.0]])
@@ -47,65 +53,65 @@ class Forecast(ABC):
     shape: tuple[int, ...]
 
     @abstractmethod
-    def logpdf(self, y: np.ndarray) -> np.ndarray:
+    def logpdf(self, y: Array) -> Array:
         """Joint log density of each row, (n,)."""
 
     @abstractmethod
-    def pit(self, y: np.ndarray) -> np.ndarray:
+    def pit(self, y: Array) -> Array:
         """Probability integral transform, F(y), per target."""
 
     @abstractmethod
-    def quantiles(self, levels: np.ndarray) -> np.ndarray:
+    def quantiles(self, levels: Array) -> Array:
         """Quantiles at Q levels, (Q, n) or (Q, n, D)."""
 
-    def interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, confidence: float) -> tuple[Array, Array]:
         """Lower and upper ends of the central intervals, per target."""
         tail = 0.5 * (1.0 - confidence)
         lower, upper = self.quantiles(np.array([tail, 1.0 - tail]))
         return lower, upper
 
     @abstractmethod
-    def crps(self, y: np.ndarray) -> np.ndarray:
+    def crps(self, y: Array) -> Array:
         """Continuous ranked probability score, per target."""
 
     @abstractmethod
-    def energy_score(self, y: np.ndarray) -> np.ndarray:
+    def energy_score(self, y: Array) -> Array:
         """Energy score of each row, (n,)."""
 
     @abstractmethod
-    def in_hdr(self, y: np.ndarray, confidence: float) -> np.ndarray:
+    def in_hdr(self, y: Array, confidence: float) -> Array:
         """Whether each row lies in its highest density region, (n,)."""
 
-    def _on_axes_of(self, levels: np.ndarray) -> np.ndarray:
+    def _on_axes_of(self, levels: Array) -> Array:
         return levels.reshape(-1, *(1,) * len(self.shape))
 
 
 class MixtureForecast(Forecast):
     """Gaussian mixtures: everything is exact."""
 
-    def __init__(self, distribution: MixtureDistribution):
+    def __init__(self, distribution: MixtureDistribution) -> None:
         self._distribution = distribution
         self.shape = distribution.mean().shape
 
-    def logpdf(self, y):
+    def logpdf(self, y: Array) -> Array:
         return self._distribution.logpdf(y)
 
-    def pit(self, y):
+    def pit(self, y: Array) -> Array:
         return self._distribution.cdf(y)
 
-    def quantiles(self, levels):
+    def quantiles(self, levels: Array) -> Array:
         return self._distribution.ppf(self._on_axes_of(levels))
 
-    def interval(self, confidence):
+    def interval(self, confidence: float) -> tuple[Array, Array]:
         return self._distribution.interval(confidence)
 
-    def crps(self, y):
+    def crps(self, y: Array) -> Array:
         return self._distribution.crps(y)
 
-    def energy_score(self, y):
+    def energy_score(self, y: Array) -> Array:
         return self._distribution.energy_score(y)
 
-    def in_hdr(self, y, confidence):
+    def in_hdr(self, y: Array, confidence: float) -> Array:
         return self._distribution.in_hdr(y, confidence)
 
 
@@ -116,7 +122,7 @@ class DrawsForecast(Forecast):
     not depend on M in expectation.
     """
 
-    def __init__(self, draws):
+    def __init__(self, draws: Any) -> None:
         draws = check_array(draws, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_dist")
         if draws.ndim not in (2, 3) or draws.shape[-1] < 2:
             raise ValueError(
@@ -127,19 +133,19 @@ class DrawsForecast(Forecast):
         self._draws = draws
         self.shape = draws.shape[:-1]
 
-    def logpdf(self, y):
+    def logpdf(self, y: Array) -> Array:
         raise UnavailableScoreError("y_dist must have a density for this score, got draws, which have none.")
 
-    def pit(self, y):
+    def pit(self, y: Array) -> Array:
         """Mid-point of the share of the uniform distribution that the rank of y stands for."""
         y = y[..., None]
         below = (self._draws < y).sum(-1) + 0.5 * (self._draws == y).sum(-1)
         return (below + 0.5) / (self._draws.shape[-1] + 1.0)
 
-    def quantiles(self, levels):
+    def quantiles(self, levels: Array) -> Array:
         return np.quantile(self._sorted, levels, axis=-1)
 
-    def crps(self, y):
+    def crps(self, y: Array) -> Array:
         n_draws = self._draws.shape[-1]
         distance = np.abs(self._draws - y[..., None]).mean(-1)
         # The sum of |x_i - x_j| over pairs i < j of a sorted sample is that of (2 i - M + 1) x_i, i from 0.
@@ -147,13 +153,13 @@ class DrawsForecast(Forecast):
         apart = (self._sorted - self._sorted[..., :1]) @ order  # which sums to zero: no rounding of an offset
         return distance - apart / (n_draws * (n_draws - 1.0))
 
-    def energy_score(self, y):
+    def energy_score(self, y: Array) -> Array:
         if len(self.shape) == 1:
             return self.crps(y)
         distance = np.linalg.norm(self._draws - y[..., None], axis=1).mean(-1)
         return distance - 0.5 * np.array([pdist(draws.T).mean() for draws in self._draws])
 
-    def in_hdr(self, y, confidence):
+    def in_hdr(self, y: Array, confidence: float) -> Array:
         raise UnavailableScoreError(
             "y_dist must have a density for its regions to be found, got draws, which have none."
         )
@@ -162,33 +168,30 @@ class DrawsForecast(Forecast):
 class FrozenForecast(Forecast):
     """Distributions with the methods cdf, logpdf and ppf of a frozen :mod:`scipy.stats` distribution."""
 
-    def __init__(self, distribution, shape=None):
+    def __init__(self, distribution: Any, shape: tuple[int, ...] | None = None) -> None:
         try:
             self._cdf, self._logpdf, self._ppf = distribution.cdf, distribution.logpdf, distribution.ppf
         except AttributeError:
-            raise TypeError(
-                "y_dist must be a MixtureDistribution, an array of draws, or an object with the methods cdf, "
-                f"logpdf and ppf, got {type(distribution).__name__}."
-            ) from None
+            raise TypeError(f"y_dist must be {WHAT_IS_JUDGED}, got {type(distribution).__name__}.") from None
         self.shape = np.shape(self._ppf(0.5)) if shape is None else shape
         if len(self.shape) not in (1, 2):
             raise ValueError(
-                "y_dist must hold one distribution a row, with parameters of shape (n,) or (n, D), "
-                f"got the shape {self.shape}."
+                "y_dist must hold one distribution a row, with parameters of shape (n,) or (n, D), or be a "
+                f"list of them, got the shape {self.shape}."
             )
 
-    def logpdf(self, y):
+    def logpdf(self, y: Array) -> Array:
         log_density = np.asarray(self._logpdf(y))
         # Densities per target are those of independent targets.
         return log_density.sum(-1) if len(self.shape) == 2 and log_density.ndim == y.ndim else log_density
 
-    def pit(self, y):
+    def pit(self, y: Array) -> Array:
         return np.asarray(self._cdf(y))
 
-    def quantiles(self, levels):
+    def quantiles(self, levels: Array) -> Array:
         return np.asarray(self._ppf(self._on_axes_of(levels)))
 
-    def crps(self, y):
+    def crps(self, y: Array) -> Array:
         """Integral of (F(x) - 1(y <= x))^2 over panels between quantiles, halved until it stays."""
         quantiles = self.quantiles(PANEL_LEVELS)
         edges = np.sort(np.concatenate([quantiles, y[None]]), axis=0)
@@ -219,7 +222,7 @@ class FrozenForecast(Forecast):
             coarse = np.concatenate([left, right])
         return total + coarse.sum(0)
 
-    def _panels(self, lower, upper, y):
+    def _panels(self, lower: Array, upper: Array, y: Array) -> Array:
         """Gauss-Lobatto integrals from lower to upper (J, ...), which have y nowhere inside."""
         half, nodes = 0.5 * (upper - lower), NODES.reshape(-1, *(1,) * lower.ndim)
         x = 0.5 * (upper + lower) + half * nodes
@@ -227,7 +230,7 @@ class FrozenForecast(Forecast):
         heights = np.where(upper <= y, probability, 1.0 - probability) ** 2
         return half * np.tensordot(NODE_WEIGHTS, heights, axes=1)
 
-    def energy_score(self, y):
+    def energy_score(self, y: Array) -> Array:
         if len(self.shape) == 2 and self.shape[1] > 1:
             raise UnavailableScoreError(
                 "y_dist must give the joint distribution of its targets: MixtureDistribution, or draws of "
@@ -235,7 +238,7 @@ class FrozenForecast(Forecast):
             )
         return self.crps(y).reshape(len(y))
 
-    def in_hdr(self, y, confidence):
+    def in_hdr(self, y: Array, confidence: float) -> Array:
         """Compare the density at y with that at even quantiles (the density quantile, Hyndman 1996)."""
         if len(self.shape) == 2 and self.shape[1] > 1:
             raise UnavailableScoreError(
@@ -247,21 +250,28 @@ class FrozenForecast(Forecast):
         return higher < confidence * len(HDR_LEVELS)
 
 
-def as_forecast(y_dist) -> Forecast:
-    """The face of a MixtureDistribution, an array-like of draws, or an object with cdf, logpdf and ppf."""
+def as_forecast(y_dist: Any) -> Forecast:
+    """The face of a distribution of this package or another, or of an array-like of draws."""
+    if isinstance(y_dist, (str, bytes)):
+        raise TypeError(f"y_dist must be {WHAT_IS_JUDGED}, got {y_dist!r}.")
+    if isinstance(y_dist, Sequence) and any(hasattr(row, "cdf") for row in y_dist):
+        y_dist = FrozenRows(y_dist)
+    y_dist = adapted(y_dist)
     if isinstance(y_dist, MixtureDistribution):
         return MixtureForecast(y_dist)
-    if isinstance(y_dist, TransformedDensity):
-        return FrozenForecast(y_dist, y_dist.shape)  # its quantiles may not exist
+    if isinstance(y_dist, (TransformedDensity, Frozen)):
+        return FrozenForecast(y_dist, y_dist.shape)
     if isinstance(y_dist, Sequence) or (hasattr(y_dist, "__array__") and not hasattr(y_dist, "cdf")):
         return DrawsForecast(y_dist)
     return FrozenForecast(y_dist)
 
 
-def check_forecast(y_true, y_dist) -> tuple[np.ndarray, Forecast]:
+def check_forecast(y_true: Any, y_dist: Any) -> tuple[Array, Forecast]:
     """Targets (n,) or (n, D) and distributions of one and the same shape."""
     if hasattr(y_true, "cdf"):
         raise TypeError(f"y_true must hold the targets, y_dist comes second; got {type(y_true).__name__}.")
+    if np.ndim(y_true) == 0:
+        raise ValueError(f"y_true must be an array of targets, one a row, got {y_true!r}.")
     forecast = as_forecast(y_dist)
     y = check_array(y_true, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_true")
     if y.shape != forecast.shape:

@@ -748,7 +748,7 @@ def _over_targets(
             return float(values.mean())
     else:
         weights = np.asarray(multioutput, dtype=np.float64)
-        if weights.shape == values.shape and (weights >= 0).all() and weights.sum() > 0:
+        if weights.shape == values.shape and (weights >= 0).all() and 0 < weights.sum() < np.inf:
             return float(np.average(values, weights=weights))
     raise ValueError(
         "multioutput must be 'raw_values', 'uniform_average' or one non-negative weight for each of the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import integrate, special
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.model_selection import (
@@ -22,11 +22,13 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from sklearn_mdn import MixtureDistribution
 from sklearn_mdn._distributions.jacobian import jacobian, numeric_jacobian
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.transformed import TransformedDensity, predict_density
 from sklearn_mdn.metrics import (
     calibration_error,
     coverage_scorer,
+    crps,
     hdr_coverage,
     log_likelihood_scorer,
     make_density_scorer,
@@ -317,15 +319,128 @@ class TestTransformedTargets:
         with pytest.raises(ValueError, match="the transform jumps"):
             log_likelihood_scorer(model.fit(X, y), X, y)
 
-    def test_quantiles_outside_the_range_of_the_transform(self):
-        X, y = positive_data()
+
+def skewed(n=60, n_targets=1):
+    """Targets whose power transform ends, at about 2.3, where some of a density lies."""
+    r = np.random.default_rng(0)
+    X = r.normal(size=(n, 1))
+    return X, np.exp(1.2 * X + 0.8 * r.normal(size=(n, n_targets)))
+
+
+class TestDensityBeyondTheTransform:
+    """Values of a transform may end where a Gaussian mixture does not."""
+
+    # Of both signs of the exponent, of rising and falling transforms.
+    POWERS = {
+        "ends above": PowerTransformer(),
+        "ends above, not standardised": PowerTransformer(standardize=False),
+        "ends below": FunctionTransformer(np.sqrt, lambda z: np.where(z >= 0, z, np.nan) ** 2),
+        "falls, and ends below": make_pipeline(
+            PowerTransformer(), FunctionTransformer(np.negative, np.negative)
+        ),
+        "ends on both sides": FunctionTransformer(
+            np.arctan, lambda z: np.tan(np.where(np.abs(z) < np.pi / 2, z, np.nan))
+        ),
+    }
+
+    def model(self, name, spread=1.0, n_targets=1):
+        X, y = skewed(n_targets=n_targets)
         model = TransformedTargetRegressor(
-            LinearDensity(spread=10.0), transformer=PowerTransformer("box-cox"), check_inverse=False
-        ).fit(X, y**4)
-        assert np.isfinite(log_likelihood_scorer(model, X, y**4))
-        model.transformer_.lambdas_ = np.array([0.5])
-        with pytest.raises(ValueError, match="outside the transform's range"):
-            neg_crps_scorer(model, X, y**4)
+            LinearDensity(spread), transformer=clone(self.POWERS[name]), check_inverse=False
+        )
+        return model.fit(X, y), X, y
+
+    def outside(self, density):
+        return 1.0 - density._inside.reshape(len(density._inside), -1).min(axis=1)
+
+    @pytest.mark.parametrize("spread", [0.3, 1.0])
+    @pytest.mark.parametrize("name", POWERS)
+    def test_laws(self, name, spread):
+        """The density integrates to one, and is the slope of the cdf, which quantiles invert."""
+        model, X, y = self.model(name, spread)
+        density = predict_density(model, X)
+        assert density._range.bounded or spread < 1
+        levels = np.array([1e-6, 0.01, 0.3, 0.5, 0.7, 0.99])[:, None, None]
+        quantiles = density.ppf(levels)
+        assert (np.diff(quantiles, axis=0) > 0).all()
+        np.testing.assert_allclose(density.cdf(quantiles), levels + np.zeros(y.shape), rtol=1e-5)
+        step = 1e-6 * np.abs(y)
+        slope = (density.cdf(y + step) - density.cdf(y - step)) / (2 * step)
+        np.testing.assert_allclose(np.exp(density.logpdf(y)), slope[:, 0], rtol=1e-4, atol=1e-9)
+        # Between quantiles, in the logarithm of y, which is what these tails are smooth in.
+        row = density.mixture[[0]], density.transformers
+        first = TransformedDensity(*row)
+        low, high = first.ppf(np.array([[[0.01]], [[0.9]]]))[:, 0, 0]
+        area = integrate.quad(lambda u: np.exp(u + first.logpdf(np.exp([[u]]))[0]), *np.log([low, high]))[0]
+        assert area == pytest.approx(0.89, abs=1e-6)
+
+    @pytest.mark.parametrize("name", POWERS)
+    def test_every_scorer_answers(self, name):
+        model, X, y = self.model(name)
+        density = predict_density(model, X)
+        assert self.outside(density).max() > 0.01
+        for scorer in SCORERS.values():
+            assert np.isfinite(scorer(model, X, y))
+
+    def test_crps_is_the_integral_of_the_cdf(self):
+        model, X, y = self.model("ends above", 0.3)
+        density = predict_density(model, X)
+
+        def squared(u, row):
+            x = np.exp(u)
+            return x * (row.cdf(np.array([[x]]))[0, 0] - (x >= row.y)) ** 2
+
+        for i in np.argsort(self.outside(density))[[0, 30, -10]]:
+            row = TransformedDensity(density.mixture[[i]], density.transformers)
+            row.y = y[i, 0]
+            low, high = np.log(row.ppf(np.array([[[1e-9]], [[1 - 1e-9]]]))[:, 0, 0])
+            edges = [low, np.log(row.y), high]
+            expected = sum(
+                integrate.quad(squared, *edges[k : k + 2], args=(row,), limit=200)[0] for k in (0, 1)
+            )
+            assert crps(y[[i]], row) == pytest.approx(expected, rel=1e-5)
+
+    def test_a_little_outside_changes_little(self):
+        model, X, y = self.model("ends above", 0.2)
+        density = predict_density(model, X)
+        kept = self.outside(density) < 1e-9
+        assert 0 < (self.outside(density)[kept] > 0).sum()
+        z = model.transformer_.transform(y)
+        with_jacobian = density.mixture.logpdf(z) + np.log(jacobian(model.transformer_, y)[:, 0])
+        np.testing.assert_allclose(density.logpdf(y)[kept], with_jacobian[kept], atol=2e-9)
+        np.testing.assert_allclose(density.cdf(y)[kept], density.mixture.cdf(z)[kept], atol=2e-9)
+
+    def test_one_row_does_not_decide_for_the_others(self):
+        model, X, y = self.model("ends above", 0.3)
+        far = np.vstack([X, [[50.0]]])  # of this row's density, nearly all is outside
+        density, more = predict_density(model, X), predict_density(model, np.vstack([X, [[4.0]]]))
+        assert self.outside(more)[-1] > 0.9
+        np.testing.assert_allclose(more.logpdf(np.vstack([y, [[1.0]]]))[:-1], density.logpdf(y), rtol=1e-9)
+        np.testing.assert_allclose(more.ppf(0.5)[:-1], density.ppf(0.5), rtol=1e-9)
+        with pytest.raises(ValueError, match="got none in row 60"):
+            neg_crps_scorer(model, far, np.vstack([y, [[1.0]]]))
+
+    @pytest.mark.parametrize("form", ["diagonal", "dependent"])
+    def test_several_targets(self, form):
+        """The share of draws of z that come from some y."""
+        model, X, y = self.model("ends above", n_targets=2)
+        mixture = model.regressor_.predict_distribution(X)
+        if form == "diagonal":
+            mixture = MixtureDistribution(
+                mixture.weights, mixture.means, mixture.var()[:, None], covariance_type="diag"
+            )
+        density = TransformedDensity(mixture, (model.transformer_,))
+        draws = mixture.rvs(20_000, random_state=0)
+        inside = (draws < density._range.high[:, None]).all(axis=1).mean(axis=1)
+        assert inside.min() < 0.9
+        np.testing.assert_allclose(np.exp(density._log_inside), inside, atol=0.015)
+        assert np.isfinite(density.logpdf(y)).all()
+
+    def test_all_of_it_outside(self):
+        X, y = skewed()
+        model = TransformedTargetRegressor(LinearDensity(0.01), transformer=PowerTransformer()).fit(X, y)
+        with pytest.raises(ValueError, match="no value of the target leads to"):
+            neg_crps_scorer(model, X + 100, y)
 
 
 # Transforms that no rule knows, with their derivatives, and where to take them.
