@@ -28,6 +28,10 @@ def widen(mixture: Mixture, factor: Tensor) -> Mixture:
     return replace(mixture, scale=mixture.scale.map(stretch))
 
 
+# Training hides so many of the categories of a table, so that the network knows rows of unknown ones.
+UNKNOWN_SHARE = 0.02
+
+
 @final
 @dataclass(frozen=True)
 class MixtureLikelihood:
@@ -48,6 +52,14 @@ class MixtureLikelihood:
     @property
     def n_decayed(self) -> int:
         return self.network.n_decayed
+
+    @property
+    def n_codes(self) -> int:
+        return len(self.network.embedding.n_codes)
+
+    @property
+    def unknown_share(self) -> float:
+        return UNKNOWN_SHARE
 
     def select(self, index: Tensor) -> MixtureLikelihood:
         return self if self.used is None else replace(self, used=self.used[index])

@@ -64,8 +64,7 @@ def network_bytes(plan: Plan, dtype: str) -> int:
     """About the memory that each network of a plan takes in training, its rows left out."""
     # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
     # activations of a batch, each with its gradient and the temporaries of the activation function.
-    shapes = plan.network.shapes.values()
-    activations = plan.batch_size * sum(shape[-1] for shape in shapes) * (2 + plan.network.n_features)
+    activations = plan.batch_size * sum(plan.network.activations) * (2 + plan.network.embedding.n_columns)
     return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
@@ -78,6 +78,9 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.regressor_tags.poor_score = True
+        inner = [get_tags(estimator).input_tags for estimator in self.estimators]
+        for name in ("allow_nan", "categorical", "string"):
+            setattr(tags.input_tags, name, bool(inner) and all(getattr(each, name) for each in inner))
         return tags
 
     @classmethod

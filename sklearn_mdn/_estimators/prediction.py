@@ -31,7 +31,7 @@ def predict_mixture(
     }
     n_members = len(next(iter(tensors.values())))
     inputs = torch.from_numpy(standardization.x(x)).to(device)
-    width = max(shape[-1] for shape in network.shapes.values()) * (1 + network.n_features)
+    width = max(network.activations) * (1 + network.embedding.n_columns)
     block = max(1, PREDICTION_BLOCK // (n_members * width))
     outputs = torch.cat(
         [

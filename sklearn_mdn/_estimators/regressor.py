@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
@@ -28,15 +29,20 @@ from sklearn_mdn._estimators.folds import held_out_folds, member_generator, memb
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import predict_mixture
 from sklearn_mdn._estimators.progress import Progress
-from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet, canonical_rows
-from sklearn_mdn._networks.embedding import PeriodicEmbedding
+from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet, encoded_rows
+from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.columns import Columns, read_columns
+from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
 FEATURE_NAMES = ("n_features_in_", "feature_names_in_")
-EMBEDDING_NAMES = ("embedding_frequencies", "embedding_coefs", "embedding_intercepts")
+EMBEDDING_NAMES = (
+    *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
+    *("gap_values", "category_coefs"),
+)
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -91,6 +97,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         in x.
     activation : {"silu", "gelu", "relu", "tanh", "logistic", "identity"}, default="silu"
         Activation of the hidden layers.
+    categorical_features : array-like of {bool, int, str} or None, default="from_dtype"
+        Which columns are categories. "from_dtype" goes by their types: in a data frame columns of categories
+        (pandas ``category``, polars ``Categorical`` and ``Enum``, pyarrow dictionaries) and of texts, in an
+        array of objects columns of texts. An array of bool has an entry for each column, one of int or str
+        names columns. None takes all columns as numbers. A category has a learned vector [5]_; those with
+        fewer than 5 distinct rows share one, which also stands for categories that ``fit`` did not see.
     numerical_embedding : {"periodic"} or None, default="periodic"
         "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
         which lets a small network follow sharp changes. None uses the inputs alone.
@@ -148,8 +160,21 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
         (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
-    X_offset_, X_scale_ : ndarray of shape (n_features,)
-        Mean and standard deviation (1 for a constant column) of the inputs.
+    gap_values_ : ndarray of shape (n_estimators, n_numbers)
+        What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
+    category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
+        Vectors of all categories, those of the first categorical column first, in the order of
+        ``category_codes_``; only if there are categories.
+    is_categorical_ : ndarray of bool of shape (n_features,)
+        Which columns are categories.
+    categories_ : list of ndarray
+        The categories of each categorical column, sorted, a gap last (NaN, or None among texts).
+    category_codes_ : list of ndarray of int
+        For each of them the number of its vector; 0 is the shared one.
+    X_offset_, X_scale_ : ndarray of shape (n_numbers,)
+        Mean and standard deviation (1 for a constant column) of the columns of numbers.
+    X_gaps_ : ndarray of bool of shape (n_numbers,)
+        Whether there were gaps in ``fit``. A gap in another column counts as its mean.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
     calibration_ : ndarray of shape (n_estimators,)
@@ -187,6 +212,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     .. [3] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
     .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
        deep learning", NeurIPS 2022.
+    .. [5] C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
 
     Examples
     --------
@@ -208,6 +234,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "numerical_embedding": [StrOptions({"periodic"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -257,6 +284,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         n_estimators: int = 1,
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
+        categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
         numerical_embedding: Literal["periodic"] | None = "periodic",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
@@ -281,6 +309,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         self.n_estimators = n_estimators
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.categorical_features = categorical_features
         self.numerical_embedding = numerical_embedding
         self.alpha = alpha
         self.batch_size = batch_size
@@ -303,6 +332,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
         # ``score`` is a log-likelihood, not the R² that scikit-learn's check expects.
         tags.regressor_tags.poor_score = True
         return tags
@@ -397,28 +429,47 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
         continues = self._continues()
         check_numeric(y)
-        rows, targets = validate_data(
-            self, X, y, reset=not continues, dtype=np.float64, multi_output=True, ensure_min_samples=2
-        )
-        targets = np.asarray(targets, dtype=np.float64)
+        columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
+        targets = check_targets_of(columns, y, self)
         if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
-        table = _weighted_table(rows, targets, sample_weight, min_rows=2)
+        known = self._encoding() if continues else None
+        table, encoding = _weighted_table(columns, targets, sample_weight, known, min_rows=2)
         watched = None
         if X_val is not None and y_val is not None:
             with _naming("X_val"):
-                rows_val = validate_data(self, X_val, reset=False, dtype=np.float64)
-            targets_val = check_target(y_val, (len(rows_val), *targets.shape[1:]), name="y_val")
+                columns_val = self._read(X_val, categorical=encoding.is_categorical, reset=False)
+            targets_val = check_target(y_val, (len(columns_val), *targets.shape[1:]), name="y_val")
             with _naming("sample_weight_val"):
-                watched = _weighted_table(rows_val, targets_val, sample_weight_val, min_rows=1)
-        standardization = self._standardization() if continues else Standardization.of(table)
-        return TrainingSet.of(table, watched, standardization, targets.ndim)
+                watched, _ = _weighted_table(
+                    columns_val, targets_val, sample_weight_val, encoding, min_rows=1
+                )
+        standardization = (
+            self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
+        )
+        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim)
+
+    def _declared_categories(self, continues: bool) -> Any:
+        return self.is_categorical_ if continues else self.categorical_features
+
+    def _read(self, X: Any, y: Any = "no_validation", *, categorical: Any, reset: bool) -> Columns:
+        """The columns of X, whose number and names are those of ``fit``, or become so with ``reset``."""
+        is_frame = nw.dependencies.is_into_dataframe(X)
+        if is_frame:
+            validate_data(self, X, y, reset=reset, skip_check_array=True)
+        columns = read_columns(
+            X, categorical if is_frame or reset else None if not np.any(categorical) else categorical
+        )
+        if not is_frame:
+            validate_data(self, X, y, reset=reset, skip_check_array=True)
+        check_array(_stand_in(columns), ensure_min_samples=0 if reset else 1, estimator=self)
+        return columns
 
     def _check_settings(self, watched: bool) -> None:
         """Refuse what the parameters' types cannot rule out."""
         check_device(self.device)
-        self._architecture_for(1, 1)
+        self._architecture_for(TableEmbedding(1), 1)
         if watched and not self.early_stopping:
             raise ValueError("X_val is watched by early stopping, so early_stopping must be True, got False.")
 
@@ -428,7 +479,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coefs_")
 
-    def _architecture_for(self, n_features: int, n_outputs: int) -> dict[str, Any]:
+    def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
         integral = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
@@ -437,7 +488,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                 f"hidden_layer_sizes must be a list of positive integers, got {self.hidden_layer_sizes!r}."
             )
         return {
-            "n_features": n_features,
+            "n_numbers": embedding.n_numbers,
+            "gaps": list(embedding.gaps),
+            "n_codes": list(embedding.n_codes),
             "n_outputs": n_outputs,
             "n_components": int(self.n_components),
             "covariance_type": self.covariance_type,
@@ -462,8 +515,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _build(self, data: TrainingSet) -> Plan:
         """Members, their rows and their first weights."""
-        architecture = self._architecture_for(data.rows.x.shape[1], data.rows.y.shape[1])
+        gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
+        embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
+        architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        _check_memory(network, self.n_estimators, data.encoding, self._column_names())
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
         folds = []
@@ -519,8 +575,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
             **{f"{name}_": values for name, values in weights.items()},
+            "is_categorical_": data.encoding.is_categorical,
+            "categories_": data.encoding.category_arrays,
+            "category_codes_": list(data.encoding.codes),
             "X_offset_": data.standardization.x_offset,
             "X_scale_": data.standardization.x_scale,
+            "X_gaps_": data.standardization.x_gaps,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
             "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
@@ -571,15 +631,20 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     # --------------------------------------------------------------------------------- predict
 
     def _standardization(self) -> Standardization:
-        return Standardization(self.X_offset_, self.X_scale_, self.y_offset_, self.y_scale_)
+        return Standardization(self.X_offset_, self.X_scale_, self.X_gaps_, self.y_offset_, self.y_scale_)
+
+    def _encoding(self) -> Encoding:
+        return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
+
+    def _column_names(self) -> list[str]:
+        return [str(name) for name in vars(self).get("feature_names_in_", range(self.n_features_in_))]
 
     def _stored_weights(self) -> dict[str, NDArray[np.float64]]:
         """Fitted parameters under the names that the network knows them by."""
         weights = {f"coefs_{i}": values for i, values in enumerate(self.coefs_)}
         weights |= {f"intercepts_{i}": values for i, values in enumerate(self.intercepts_)}
-        if self._architecture["numerical_embedding"] is not None:
-            weights |= {name: getattr(self, f"{name}_") for name in EMBEDDING_NAMES}
-        return weights
+        stored = vars(self)
+        return weights | {name: stored[f"{name}_"] for name in EMBEDDING_NAMES if f"{name}_" in stored}
 
     def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Conditional density of the target in each row.
@@ -612,14 +677,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         4
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        columns = self._read(X, categorical=self.is_categorical_, reset=False)
         network = _network_of(**self._architecture)
         mixture = predict_mixture(
             network,
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
-            rows,
+            self._encoding().encode(columns),
             check_device(self.device),
         )
         return MixtureDistribution._from_mixture(
@@ -642,7 +707,9 @@ def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
 
 
 def _network_of(
-    n_features: int,
+    n_numbers: int,
+    gaps: list[int],
+    n_codes: list[int],
     n_outputs: int,
     n_components: int,
     covariance_type: str,
@@ -652,12 +719,12 @@ def _network_of(
     reg_covar: float,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
+    periodic = PeriodicEmbedding() if numerical_embedding == "periodic" and n_numbers else None
     return StackedMLP(
-        n_features=n_features,
+        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic),
         hidden_layer_sizes=tuple(hidden_layer_sizes),
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
-        embedding=PeriodicEmbedding() if numerical_embedding == "periodic" else None,
     )
 
 
@@ -683,12 +750,43 @@ def _naming(argument: str) -> Iterator[None]:
         raise type(error)(f"{argument}: {error}") from None
 
 
+def _check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: list[str]) -> None:
+    """Refuse more categories than memory has room for, of which numbers a stack keeps eight."""
+    if not encoding.n_codes:
+        return
+    try:
+        np.empty((8, n_members, network.n_parameters))
+    except (MemoryError, ValueError):
+        column = int(np.argmax(encoding.n_codes))
+        name = names[int(np.flatnonzero(encoding.is_categorical)[column])]
+        raise ValueError(
+            f"X must have fewer categories: memory has no room for {n_members} networks with "
+            f"{network.n_parameters} parameters each. Column {name!r} alone has "
+            f"{len(encoding.categories[column])} categories."
+        ) from None
+
+
+def check_targets_of(columns: Columns, y: Any, estimator: BaseEstimator) -> NDArray[np.float64]:
+    """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both."""
+    _, y = check_X_y(_stand_in(columns), y, multi_output=True, ensure_min_samples=2, estimator=estimator)
+    return np.asarray(y, dtype=np.float64)
+
+
+def _stand_in(columns: Columns) -> NDArray[np.float64]:
+    """An array of the shape of the table, for checks of its shape."""
+    return np.broadcast_to(0.0, (len(columns), len(columns.names)))
+
+
 def _weighted_table(
-    X: NDArray[np.float64], y: NDArray[np.float64], sample_weight: ArrayLike | None, min_rows: int
-) -> Table:
+    columns: Columns,
+    y: NDArray[np.float64],
+    sample_weight: ArrayLike | None,
+    encoding: Encoding | None,
+    min_rows: int,
+) -> tuple[Table, Encoding]:
     if sample_weight is not None:
-        sample_weight = check_row_weights(sample_weight, X)
+        sample_weight = check_row_weights(sample_weight, columns.numbers)
         n_rows = np.count_nonzero(sample_weight)
         if n_rows < min_rows:
             raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
-    return canonical_rows(X, y.reshape(len(y), -1), sample_weight)
+    return encoded_rows(columns, y.reshape(len(y), -1), sample_weight, encoding)

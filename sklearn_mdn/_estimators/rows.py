@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mdn._tables.columns import Columns
+from sklearn_mdn._tables.encoding import Encoding
+
 # Weights of rows are known to so many bits relative to the smallest one, and those that are smaller than this
 # share of the largest one are 0.
 WEIGHT_BITS = 40
@@ -19,7 +22,10 @@ SMALLEST_WEIGHT = 1e-100
 @final
 @dataclass(frozen=True)
 class Table:
-    """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,)."""
+    """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,).
+
+    The columns of x are numbers, NaN for a gap, and then codes of categories.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -40,19 +46,53 @@ def canonical_rows(
     Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
     that a fit to them is the same to the last bit.
     """
+    present = present_rows(weight, len(x))
     weight = np.ones(len(x)) if weight is None else weight / weight.max()
-    rows = np.concatenate([x, y, weight[:, None]], axis=1)[weight > SMALLEST_WEIGHT]
+    rows = np.concatenate([x, y, weight[:, None]], axis=1)[present]
     rows = rows + 0.0  # -0.0 becomes 0.0
+    rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and nothing else here is infinite
     rows = rows[np.lexsort(rows.T[::-1])]
     differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
     first = np.flatnonzero(np.concatenate([[True], differs]))
     merged = counted(np.add.reduceat(rows[:, -1], first))
     n_features = x.shape[1]
+    kept = np.ascontiguousarray(rows[first, :n_features])
+    kept[np.isinf(kept)] = np.nan
     return Table(
-        x=np.ascontiguousarray(rows[first, :n_features]),
+        x=kept,
         y=np.ascontiguousarray(rows[first, n_features:-1]),
         weight=merged * (len(merged) / merged.sum()),
     )
+
+
+def present_rows(weight: NDArray[np.float64] | None, n_rows: int) -> NDArray[np.bool_]:
+    """Which rows count: those whose weight is not 0 beside the largest one."""
+    return np.ones(n_rows, dtype=bool) if weight is None else weight / weight.max() > SMALLEST_WEIGHT
+
+
+def encoded_rows(
+    columns: Columns,
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    encoding: Encoding | None = None,
+) -> tuple[Table, Encoding]:
+    """The rows of a table in canonical order, and its categories, found here if they are not given.
+
+    Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
+    """
+    if encoding is not None:
+        return canonical_rows(encoding.encode(columns), y, weight), encoding
+    every = Encoding.of(columns, present_rows(weight, len(columns)))
+    table = canonical_rows(every.encode(columns), y, weight)
+    codes = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
+    counts = [
+        np.bincount(column, minlength=len(known) + 1)[1:]
+        for column, known in zip(codes, every.categories, strict=True)
+    ]
+    encoding = every.shared(counts)
+    for i, (column, kept) in enumerate(zip(codes, encoding.codes, strict=True)):
+        table.x[:, every.n_numbers + i] = kept[column - 1]
+    return table, encoding
 
 
 def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,20 +107,25 @@ def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name: str) -> StandardScaler:
-    """Weighted means and standard deviations of columns, 1 for a constant one."""
+    """Weighted means and standard deviations of columns, gaps left out; 1 for a constant one."""
+    present = np.isfinite(values)
+    empty = ~present.any(axis=0)
+    if empty.any():
+        values, present = np.where(empty, 0.0, values), present | empty
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = StandardScaler().fit(values, sample_weight=weight)
-        spread = np.ptp(values, axis=0)
+        spread = np.nanmax(values, axis=0) - np.nanmin(values, axis=0)
     # StandardScaler takes a spread below n eps |mean| for rounding, and squares that underflow for none.
     hidden = (scaler.scale_ == 1.0) & (scaler.var_ != 1.0) & (spread > 0.0)
     if hidden.any():
-        closer = StandardScaler().fit((values - values[0])[:, hidden] / spread[hidden], sample_weight=weight)
-        scaler.mean_[hidden] = values[0, hidden] + spread[hidden] * closer.mean_
+        start = values[present.argmax(axis=0), np.arange(values.shape[1])]
+        closer = StandardScaler().fit((values - start)[:, hidden] / spread[hidden], sample_weight=weight)
+        scaler.mean_[hidden] = start[hidden] + spread[hidden] * closer.mean_
         scaler.scale_[hidden] = spread[hidden] * closer.scale_
     if not np.isfinite(scaler.var_).all():
         raise ValueError(
             f"{name} must have a variance that a float64 can hold, got values as large as "
-            f"{np.abs(values).max():.3g}."
+            f"{np.nanmax(np.abs(values)):.3g}."
         )
     return scaler
 
@@ -88,21 +133,34 @@ def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name
 @final
 @dataclass(frozen=True)
 class Standardization:
-    """The affine maps of inputs and targets to mean 0 and standard deviation 1 on the training rows."""
+    """The affine maps of numbers and targets to mean 0 and standard deviation 1 on the training rows.
+
+    ``x_gaps`` marks the columns of numbers in which training rows have gaps. A gap in another one is replaced
+    by the mean.
+    """
 
     x_offset: NDArray[np.float64]
     x_scale: NDArray[np.float64]
+    x_gaps: NDArray[np.bool_]
     y_offset: NDArray[np.float64]
     y_scale: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: Table) -> Standardization:
-        x_scaler = fitted_scaler(table.x, table.weight, "X")
-        y_scaler = fitted_scaler(table.y, table.weight, "y")
-        return cls(x_scaler.mean_, x_scaler.scale_, y_scaler.mean_, y_scaler.scale_)
+    def of(cls, table: Table, n_numbers: int) -> Standardization:
+        numbers = table.x[:, :n_numbers]
+        gaps, y_scaler = np.any(np.isnan(numbers), axis=0), fitted_scaler(table.y, table.weight, "y")
+        offset, scale = np.zeros(n_numbers), np.ones(n_numbers)
+        if n_numbers:
+            x_scaler = fitted_scaler(numbers, table.weight, "X")
+            offset, scale = x_scaler.mean_, x_scaler.scale_
+        return cls(offset, scale, gaps, y_scaler.mean_, y_scaler.scale_)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (values - self.x_offset) / self.x_scale
+        """Standardised numbers, and behind them the codes as they are."""
+        n_numbers = len(self.x_offset)
+        numbers = (values[:, :n_numbers] - self.x_offset) / self.x_scale
+        numbers[np.isnan(numbers) & ~self.x_gaps] = 0.0
+        return numbers if n_numbers == values.shape[1] else np.hstack([numbers, values[:, n_numbers:]])
 
     def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
@@ -120,12 +178,18 @@ class TrainingSet:
 
     rows: Table
     n_train: int
+    encoding: Encoding
     standardization: Standardization
     target_ndim: int
 
     @classmethod
     def of(
-        cls, table: Table, watched: Table | None, standardization: Standardization, target_ndim: int
+        cls,
+        table: Table,
+        watched: Table | None,
+        encoding: Encoding,
+        standardization: Standardization,
+        target_ndim: int,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
@@ -133,7 +197,7 @@ class TrainingSet:
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
         )
-        return cls(rows, len(table), standardization, target_ndim)
+        return cls(rows, len(table), encoding, standardization, target_ndim)
 
     @property
     def n_watched(self) -> int:

@@ -1,10 +1,11 @@
-"""From columns of numbers to the features that the first layer sees."""
+"""From the columns of a table, numbers and codes of categories, to the features that the first layer sees."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import final
 
 import torch
@@ -18,7 +19,7 @@ from sklearn_mdn._networks.layers import ACTIVATIONS, Trace, write_product
 class PeriodicEmbedding:
     """Learned periodic features of each input (Gorishniy et al. 2022, "PLR").
 
-    A feature x becomes [x, relu(W [sin(2 pi c x), cos(2 pi c x)] + b)] with frequencies c that are its own,
+    A feature x becomes relu(W [sin(2 pi c x), cos(2 pi c x)] + b) with frequencies c that are its own,
     learned, and start from N(0, ``frequency_scale``^2). W and b serve all features, the "lite" form of
     Gorishniy et al. (2023, "TabR").
     """
@@ -35,7 +36,7 @@ class PeriodicEmbedding:
         }
 
     def forward(self, weights: Mapping[str, Tensor], x: Tensor, trace: Trace | None = None) -> Tensor:
-        """Map (S, n, d) to (S, n, d + d * n_outputs)."""
+        """Map (S, n, d) to (S, n, d * n_outputs)."""
         turns = (2.0 * math.pi * x).unsqueeze(-1)
         angle = turns * weights["embedding_frequencies"].unsqueeze(1)
         waves = torch.cat([angle.sin(), angle.cos()], dim=-1).flatten(1, 2)
@@ -44,23 +45,204 @@ class PeriodicEmbedding:
         )
         if trace is not None:
             trace.append((turns, waves, linear))
-        return torch.cat([x, torch.relu(linear).view(*x.shape[:2], x.shape[2] * self.n_outputs)], dim=-1)
+        return torch.relu(linear).view(*x.shape[:2], x.shape[2] * self.n_outputs)
 
     def backward(
         self,
         weights: Mapping[str, Tensor],
         trace: Trace,
-        by_embedded: Tensor,
+        by_features: Tensor,
         by: Mapping[str, Tensor],
-    ) -> None:
-        """Write the gradient by each parameter into ``by``, given that by the embedded features."""
+    ) -> Tensor:
+        """Write the gradient by each parameter into ``by``, given that by the periodic features.
+
+        Returns the gradient by the angles, (S, n, d, n_frequencies), of which ``by_inputs`` makes that by x.
+        """
         turns, waves, linear = trace.pop()
-        by_linear = ACTIVATIONS["relu"].backward(by_embedded.reshape(linear.shape), linear)
+        by_linear = ACTIVATIONS["relu"].backward(by_features.reshape(linear.shape), linear)
         write_product(waves.mT, by_linear, by["embedding_coefs"])
         torch.sum(by_linear, dim=1, out=by["embedding_intercepts"])
         by_waves = torch.bmm(by_linear, weights["embedding_coefs"].mT)
         # Sine and cosine are each other's derivatives: neither is evaluated again.
         (sine, cosine), (by_sine, by_cosine) = waves.chunk(2, -1), by_waves.chunk(2, -1)
         by_angle = (by_sine * cosine).addcmul_(by_cosine, sine, value=-1.0)
-        by_angle = by_angle.view(*turns.shape[:-1], self.n_frequencies).mul_(turns)
-        torch.sum(by_angle, dim=1, out=by["embedding_frequencies"])
+        by_angle = by_angle.view(*turns.shape[:-1], self.n_frequencies)
+        torch.sum(by_angle * turns, dim=1, out=by["embedding_frequencies"])
+        return by_angle
+
+    def by_inputs(self, weights: Mapping[str, Tensor], by_angle: Tensor) -> Tensor:
+        """The gradient by x (S, n, d)."""
+        return (by_angle * weights["embedding_frequencies"].unsqueeze(1)).sum(-1).mul_(2.0 * math.pi)
+
+
+@final
+@dataclass(frozen=True)
+class CategoryEmbedding:
+    """A learned vector for each code of each categorical column (Guo and Berkhahn 2016).
+
+    Column j has ``n_codes[j]`` codes. Code 0 is that of every category that is rare or unknown; training
+    gives it to each row now and then, so that it stands for a category of which nothing is known.
+    """
+
+    n_codes: tuple[int, ...]
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers in the vectors of each column."""
+        return tuple(category_width(count) for count in self.n_codes)
+
+    @property
+    def n_outputs(self) -> int:
+        return sum(self.widths)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        sizes = (count * width for count, width in zip(self.n_codes, self.widths, strict=True))
+        return {"category_coefs": (sum(sizes),)}
+
+    def _places(self, codes: Tensor) -> Tensor:
+        """Where the vectors of ``codes`` (S, n, c) stand among all numbers of a member, (S, n, outputs)."""
+        column, width, start = category_layout(self.n_codes, self.widths, codes.device)
+        return codes[..., column].mul_(width).add_(start)
+
+    def forward(self, weights: Mapping[str, Tensor], codes: Tensor, trace: Trace | None = None) -> Tensor:
+        """Map codes (S, n, c) to (S, n, outputs)."""
+        places = self._places(codes)
+        if trace is not None:
+            trace.append((places,))
+        return weights["category_coefs"].gather(1, places.flatten(1)).view(places.shape)
+
+    def backward(self, trace: Trace, by_features: Tensor, by: Mapping[str, Tensor]) -> None:
+        """Write the gradient by the vectors into ``by``."""
+        (places,) = trace.pop()
+        sort = places.device.type != "cpu"
+        add_at(by["category_coefs"], places.flatten(1), by_features.flatten(1), sort)
+
+
+def category_width(n_codes: int) -> int:
+    """Numbers that stand for a category: about the square root of how many there are, 16 at most."""
+    return min(n_codes - 1, math.ceil(1.5 * math.sqrt(n_codes)), 16) if n_codes > 1 else 1
+
+
+@lru_cache
+def category_layout(
+    n_codes: tuple[int, ...], widths: tuple[int, ...], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each output of the embeddings its column, the width there, and where its numbers start."""
+    column: list[int] = []
+    start: list[int] = []
+    before = 0
+    for i, (count, width) in enumerate(zip(n_codes, widths, strict=True)):
+        column += [i] * width
+        start += range(before, before + width)
+        before += count * width
+    with torch.inference_mode(mode=False):
+        columns = torch.tensor(column, dtype=torch.int64, device="cpu")
+        per_output = torch.tensor(widths, dtype=torch.int64, device="cpu")[columns]
+        starts = torch.tensor(start, dtype=torch.int64, device="cpu")
+        return columns.to(device), per_output.to(device), starts.to(device)
+
+
+def add_at(out: Tensor, places: Tensor, values: Tensor, sort: bool) -> None:
+    """Set ``out`` (S, P) to the sums of the values (S, m) whose places (S, m) it is, in a fixed order.
+
+    On the CPU ``scatter_add_`` goes through each row in its order; elsewhere values arrive in any, unless
+    they are sorted.
+    """
+    out.zero_()
+    if sort:
+        rows = torch.arange(len(out), device=out.device).unsqueeze(1).expand_as(places)
+        out.index_put_((rows, places), values, accumulate=True)
+    else:
+        out.scatter_add_(1, places, values)
+
+
+@final
+@dataclass(frozen=True)
+class TableEmbedding:
+    """Features of a table: its numbers, marks of gaps in them, what the embeddings make of numbers and codes.
+
+    The columns are ``n_numbers`` standardised numbers and then a code for each categorical column. ``gaps``
+    are the columns of numbers in which training rows have gaps, NaN: these are replaced by a learned number
+    and marked in a feature of their own.
+    """
+
+    n_numbers: int
+    gaps: tuple[int, ...] = ()
+    n_codes: tuple[int, ...] = ()
+    periodic: PeriodicEmbedding | None = None
+
+    @property
+    def n_columns(self) -> int:
+        return self.n_numbers + len(self.n_codes)
+
+    @cached_property
+    def categories(self) -> CategoryEmbedding:
+        return CategoryEmbedding(self.n_codes)
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Features of each kind: numbers, marks, periodic features, categories."""
+        periodic = 0 if self.periodic is None else self.n_numbers * self.periodic.n_outputs
+        return [self.n_numbers, len(self.gaps), periodic, self.categories.n_outputs]
+
+    @property
+    def n_features(self) -> int:
+        return sum(self.sizes)
+
+    @property
+    def n_fixed(self) -> int:
+        """So many features, the first ones, hang on no parameter."""
+        return 0 if self.gaps else self.n_numbers
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.periodic is not None:
+            shapes |= self.periodic.shapes(self.n_numbers)
+        if self.gaps:
+            shapes["gap_values"] = (self.n_numbers,)
+        if self.n_codes:
+            shapes |= self.categories.shapes()
+        return shapes
+
+    def forward(self, weights: Mapping[str, Tensor], x: Tensor, trace: Trace | None = None) -> Tensor:
+        """Map (S, n, n_columns) to (S, n, n_features)."""
+        numbers, codes = x.split_with_sizes([self.n_numbers, len(self.n_codes)], dim=-1)
+        features = []
+        if self.gaps:
+            missing = numbers.isnan()
+            numbers = torch.where(missing, weights["gap_values"].unsqueeze(1), numbers)
+            features.append(missing.index_select(-1, places_of(self.gaps, x.device)).to(x.dtype))
+            if trace is not None:
+                trace.append((missing,))
+        if self.periodic is not None:
+            features.append(self.periodic.forward(weights, numbers, trace))
+        if self.n_codes:
+            features.append(self.categories.forward(weights, codes.long(), trace))
+        return torch.cat([numbers, *features], dim=-1) if features else numbers
+
+    def backward(
+        self,
+        weights: Mapping[str, Tensor],
+        trace: Trace,
+        by_features: Tensor,
+        by: Mapping[str, Tensor],
+    ) -> None:
+        """Write the gradient by each parameter into ``by``, given that by all features but the fixed ones."""
+        sizes = [self.n_numbers - self.n_fixed, *self.sizes[1:]]
+        by_numbers, _, by_periodic, by_categories = by_features.split_with_sizes(sizes, dim=-1)
+        if self.n_codes:
+            self.categories.backward(trace, by_categories, by)
+        if self.periodic is not None:
+            by_angle = self.periodic.backward(weights, trace, by_periodic, by)
+            if self.gaps:
+                by_numbers = by_numbers + self.periodic.by_inputs(weights, by_angle)
+        if self.gaps:
+            (missing,) = trace.pop()
+            torch.sum(by_numbers * missing, dim=1, out=by["gap_values"])
+
+
+@lru_cache
+def places_of(columns: tuple[int, ...], device: torch.device) -> Tensor:
+    """An index of columns, made once."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(columns, dtype=torch.int64, device="cpu").to(device)

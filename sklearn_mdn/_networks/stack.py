@@ -18,9 +18,12 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding
+from sklearn_mdn._networks.embedding import TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS, Trace, write_product
+
+# Standard deviation of the numbers that stand for categories, at the start.
+CATEGORY_SPREAD = 0.1
 
 
 @final
@@ -31,21 +34,16 @@ class StackedMLP:
     Immutable: it is the shape of a member; the numbers are the (S, P) matrix given to each call.
     """
 
-    n_features: int
+    embedding: TableEmbedding
     hidden_layer_sizes: tuple[int, ...]
     activation: str
     head: MixtureHead
-    embedding: PeriodicEmbedding | None = None
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each parameter of a member, in the order of columns: weights first."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        width = self.n_features
-        if self.embedding is not None:
-            shapes |= self.embedding.shapes(self.n_features)
-            width += self.n_features * self.embedding.n_outputs
-        layers = [width, *self.hidden_layer_sizes, sum(self.head.sizes)]
+        shapes = self.embedding.shapes()
+        layers = [self.embedding.n_features, *self.hidden_layer_sizes, sum(self.head.sizes)]
         for i, (fan_in, fan_out) in enumerate(pairwise(layers)):
             shapes[f"coefs_{i}"] = (fan_in, fan_out)
             shapes[f"intercepts_{i}"] = (fan_out,)
@@ -54,6 +52,11 @@ class StackedMLP:
     @property
     def n_layers(self) -> int:
         return len(self.hidden_layer_sizes) + 1
+
+    @property
+    def activations(self) -> list[int]:
+        """Numbers that each operation gives for a row, or for a column of it."""
+        return [shape[-1] for name, shape in self.shapes.items() if name != "category_coefs"]
 
     @property
     def n_parameters(self) -> int:
@@ -95,8 +98,7 @@ class StackedMLP:
         ``trace`` is given what ``backward`` needs.
         """
         activation = ACTIVATIONS[self.activation].forward
-        if self.embedding is not None:
-            x = self.embedding.forward(weights, x, trace)
+        x = self.embedding.forward(weights, x, trace)
         for i in range(self.n_layers):
             linear = torch.baddbmm(weights[f"intercepts_{i}"].unsqueeze(1), x, weights[f"coefs_{i}"])
             if trace is not None:
@@ -131,9 +133,9 @@ class StackedMLP:
             torch.sum(gradient, dim=1, out=by[f"intercepts_{i}"])
             if i > 0:
                 gradient = torch.bmm(gradient, weights[f"coefs_{i}"].mT)
-        if self.embedding is not None:
-            by_embedded = torch.bmm(gradient, weights["coefs_0"][:, self.n_features :].mT)
-            self.embedding.backward(weights, trace, by_embedded, by)
+        if self.embedding.n_fixed < self.embedding.n_features:
+            by_features = torch.bmm(gradient, weights["coefs_0"][:, self.embedding.n_fixed :].mT)
+            self.embedding.backward(weights, trace, by_features, by)
 
     @cached_property
     def n_decayed(self) -> int:
@@ -150,7 +152,10 @@ class StackedMLP:
         for name, shape in self.shapes.items():
             if name == "embedding_frequencies":
                 noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
-                piece = noise * self.embedding.frequency_scale  # type: ignore[union-attr]
+                piece = noise * self.embedding.periodic.frequency_scale  # type: ignore[union-attr]
+            elif name == "category_coefs":
+                noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
+                piece = noise * CATEGORY_SPREAD
             elif "coefs" in name:
                 bound = math.sqrt(3.0 / shape[-2])
                 drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=centers.device)

@@ -209,6 +209,7 @@ class MDNSearchCV(BaseSearchCV):
         tags = super().__sklearn_tags__()
         inner = self.estimator.__sklearn_tags__()
         tags.target_tags, tags.regressor_tags = inner.target_tags, inner.regressor_tags
+        tags.input_tags = inner.input_tags
         return tags
 
     @fit_context(prefer_skip_nested_validation=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -110,6 +110,16 @@ def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
     index = index.to(rows.weight.device)
     factor = present.to(rows.weight.device) * rows.weight[index]
     return index, factor / factor.sum(1, keepdim=True).clamp_min(torch.finfo(factor.dtype).tiny)
+
+
+def forget_codes(members: list[Member], n_codes: int, rate: float, step: int, batch: Batch) -> Batch:
+    """The batch with some of the codes, its last columns, set to 0: that of what is not known."""
+    factors = dropout_factors(members, [rate] * len(members), (n_codes,), step, batch)
+    if factors is None or not n_codes:
+        return batch
+    known = torch.ones_like(batch.x)
+    known[..., -n_codes:] = (factors[0] > 0.0).to(known.dtype)
+    return replace(batch, x=batch.x * known)
 
 
 def dropout_factors(

@@ -48,7 +48,6 @@ def test_the_guard_guards(no_training):
 
 TOO_LARGE = "must have a variance that a float64 can hold, got values as large as"
 BAD_X = {
-    "NaN": (put(X, np.nan), ValueError, "Input X contains NaN"),
     "infinity": (put(X, np.inf), ValueError, "Input X contains infinity"),
     "too large": (1e200 * X, ValueError, f"X {TOO_LARGE}"),
     "one too large": (put(X, 1e160), ValueError, f"X {TOO_LARGE} 1e\\+160"),
@@ -57,7 +56,8 @@ BAD_X = {
     "3 axes": (X[:, :, None], ValueError, "Found array with dim 3, while dim <= 2"),
     "sparse matrix": (sparse.csr_matrix(X), TypeError, "Sparse data was passed for X, but dense data"),
     "sparse array": (sparse.csr_array(X), TypeError, "Sparse data was passed for X, but dense data"),
-    "strings": (np.full((N, 3), "a"), ValueError, "could not convert string to float: .*'a'"),
+    "dates": (np.full((N, 3), np.datetime64("2020-01-01")), TypeError, r"got an array of datetime64\[D\]"),
+    "texts and numbers": (put(X.astype(object), "a"), TypeError, "column '.' mixes numbers and texts"),
     "complex": (X + 1j, ValueError, "Complex data not supported"),
 }
 
@@ -162,7 +162,7 @@ BAD_VALIDATION = {
         "X_val: X has 2 features, but MDNRegressor is expecting 3 features",
     ),
     "empty": ({"X_val": X[:0], "y_val": y[:0]}, ValueError, r"X_val: Found array with 0 sample\(s\)"),
-    "NaN in X": ({"X_val": put(X, np.nan), "y_val": y}, ValueError, "X_val: Input X contains NaN"),
+    "infinity in X": ({"X_val": put(X, np.inf), "y_val": y}, ValueError, "X_val: Input X contains infinity"),
     "sparse X": ({"X_val": sparse.csr_array(X), "y_val": y}, TypeError, "X_val: Sparse data was passed"),
     "NaN in y": ({"X_val": X, "y_val": put(y, np.nan)}, ValueError, "Input y_val contains NaN"),
     "sparse y": ({"X_val": X, "y_val": sparse.csr_array(Y)}, TypeError, "y_val must be a dense array"),
@@ -265,7 +265,8 @@ def fitted():
     ("bad", "error", "message"),
     [
         (X[:, :2], ValueError, "X has 2 features, but MDNRegressor is expecting 3 features"),
-        (put(X, np.nan), ValueError, "Input X contains NaN"),
+        (put(X, np.inf), ValueError, "Input X contains infinity"),
+        (X.astype(str), TypeError, "X must hold numbers in column '0', which is none of the categorical"),
         (X[0], ValueError, "Expected 2D array, got 1D array"),
         (X[:0], ValueError, r"Found array with 0 sample\(s\)"),
         (sparse.csr_array(X), TypeError, "Sparse data was passed for X"),

@@ -12,7 +12,13 @@ import torch
 from scipy.special import erf, expit, log_softmax
 from scipy.stats import multivariate_normal
 
-from sklearn_mdn._networks.embedding import PeriodicEmbedding
+from sklearn_mdn._networks.embedding import (
+    CategoryEmbedding,
+    PeriodicEmbedding,
+    TableEmbedding,
+    add_at,
+    category_width,
+)
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
@@ -44,7 +50,33 @@ def normal(*shape, seed=0):
 
 def small_network(kind="diag", n_components=3, n_targets=2, activation="tanh", embedding=None):
     head = MixtureHead(n_components, n_targets, kind, reg_covar=1e-3)
-    return StackedMLP(2, (4, 3), activation, head, embedding)
+    return StackedMLP(embedding or TableEmbedding(2), (4, 3), activation, head)
+
+
+def periodic_table(n_numbers=2):
+    return TableEmbedding(n_numbers, periodic=SMALL_EMBEDDING)
+
+
+# Numbers with gaps in some columns and without, categories beside them and alone.
+EMBEDDINGS = {
+    "numbers": TableEmbedding(2),
+    "periodic": periodic_table(),
+    "gaps": TableEmbedding(3, gaps=(0, 2)),
+    "gaps, periodic": TableEmbedding(3, gaps=(1,), periodic=SMALL_EMBEDDING),
+    "categories": TableEmbedding(1, n_codes=(3, 40)),
+    "only categories": TableEmbedding(0, n_codes=(2, 5, 1)),
+    "everything": TableEmbedding(2, gaps=(1,), n_codes=(4, 7), periodic=SMALL_EMBEDDING),
+}
+
+
+def table_rows(embedding, *batch, seed=0):
+    """Rows (..., n_columns) with gaps where there may be some, and codes that come up several times."""
+    random = np.random.default_rng(seed)
+    numbers = random.normal(size=(*batch, embedding.n_numbers))
+    for column in embedding.gaps:
+        numbers[..., column][random.random(batch) < 0.4] = np.nan
+    codes = [random.integers(0, count, size=batch) for count in embedding.n_codes]
+    return torch.from_numpy(np.concatenate([numbers, *(code[..., None] for code in codes)], axis=-1))
 
 
 def log_prob_and_gradient(network, params, x, y, weight, keep=None, used=None):
@@ -93,19 +125,29 @@ def oracle_log_density(outputs, y, head):
     return np.logaddexp.reduce(terms)
 
 
-def oracle_embedding(weights, x):
-    """[x, relu(W [sin(2 pi c x), cos(2 pi c x)] + b) of each feature] for one row."""
-    columns = list(x)
-    for j, value in enumerate(x):
+def oracle_embedding(embedding, weights, row):
+    """Numbers, marks of gaps, periodic features, vectors of categories, for one row."""
+    numbers, codes = row[: embedding.n_numbers].copy(), row[embedding.n_numbers :].astype(int)
+    marks = [float(np.isnan(numbers[column])) for column in embedding.gaps]
+    for j in np.flatnonzero(np.isnan(numbers)):
+        numbers[j] = weights["gap_values"][j]
+    features = [*numbers, *marks]
+    for j, value in enumerate(numbers if embedding.periodic else []):
         angles = 2.0 * np.pi * weights["embedding_frequencies"][j] * value
         waves = np.concatenate([np.sin(angles), np.cos(angles)])
         linear = waves @ weights["embedding_coefs"] + weights["embedding_intercepts"]
-        columns.extend(np.maximum(linear, 0.0))
-    return np.array(columns)
+        features.extend(np.maximum(linear, 0.0))
+    start = 0
+    for code, count in zip(codes, embedding.n_codes, strict=True):
+        width = category_width(count)
+        table = weights["category_coefs"][start : start + count * width].reshape(count, width)
+        features.extend(table[code])
+        start += count * width
+    return np.array(features)
 
 
 def oracle_outputs(network, weights, x, keep=None):
-    hidden = oracle_embedding(weights, x) if network.embedding is not None else x
+    hidden = oracle_embedding(network.embedding, weights, np.asarray(x))
     for i in range(len(network.hidden_layer_sizes)):
         linear = hidden @ weights[f"coefs_{i}"] + weights[f"intercepts_{i}"]
         hidden = NUMPY_ACTIVATIONS[network.activation](linear) * (1.0 if keep is None else keep[i])
@@ -168,12 +210,12 @@ def test_masked_components_contribute_nothing(kind, n_targets):
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("embedding", [None, SMALL_EMBEDDING], ids=["inputs", "periodic"])
+@pytest.mark.parametrize("embedding", EMBEDDINGS.values(), ids=EMBEDDINGS.keys())
 @pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
 def test_a_stack_is_one_network_at_a_time(activation, embedding, dropout):
     network = small_network(activation=activation, embedding=embedding)
-    params, x, y = normal(3, network.n_parameters), normal(3, 5, 2, seed=1), normal(3, 5, 2, seed=2)
-    keep = None
+    params, y = normal(3, network.n_parameters), normal(3, 5, 2, seed=2)
+    x, keep = table_rows(embedding, 3, 5), None
     if dropout:
         keep = [
             2.0 * (normal(3, 5, width, seed=i) > 0).double()
@@ -203,7 +245,7 @@ def test_any_depth_has_the_shapes_it_says(hidden, kind):
 
 @pytest.mark.parametrize(("kind", "n_components", "n_targets"), HEADS)
 def test_gradients_agree_with_finite_differences(kind, n_components, n_targets):
-    network = small_network(kind, n_components, n_targets, embedding=SMALL_EMBEDDING)
+    network = small_network(kind, n_components, n_targets, embedding=periodic_table())
     params, weight = normal(2, network.n_parameters), normal(2, 3, seed=3)
     x, y = normal(2, 3, 2, seed=1), normal(2, 3, n_targets, seed=2)
     log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight)
@@ -218,7 +260,7 @@ def test_gradients_agree_with_finite_differences(kind, n_components, n_targets):
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("embedding", [None, SMALL_EMBEDDING], ids=["inputs", "periodic"])
+@pytest.mark.parametrize("embedding", EMBEDDINGS.values(), ids=EMBEDDINGS.keys())
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 2, 3)])
 @pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
 @pytest.mark.parametrize("kind", ["diag", "tied"])
@@ -226,7 +268,7 @@ def test_gradients_are_those_of_autograd(activation, embedding, hidden, dropout,
     """In networks of any make, with components that a member does not have."""
     network = replace(small_network(kind, 3, 2, activation, embedding), hidden_layer_sizes=hidden)
     params, weight = normal(2, network.n_parameters).requires_grad_(), normal(2, 5, seed=3)
-    x, y = normal(2, 5, 2, seed=1), normal(2, 5, 2, seed=2)
+    x, y = table_rows(embedding, 2, 5), normal(2, 5, 2, seed=2)
     keep = [2.0 * (normal(2, 5, width, seed=9) > 0).double() for width in hidden] if dropout else None
     used = torch.tensor([[True, True, True], [True, False, True]]).unsqueeze(1)
     expected = network(network.split(params), x, keep=keep, used=used).log_prob(y)
@@ -249,8 +291,38 @@ def test_gradients_are_finite_far_from_every_component(kind, distance):
     assert gradient.abs().max() > 0
 
 
+@pytest.mark.parametrize("embedding", EMBEDDINGS.values(), ids=EMBEDDINGS.keys())
+def test_gradients_of_tables_agree_with_finite_differences(embedding):
+    network = small_network("diag", 2, 1, embedding=embedding)
+    params, weight = normal(2, network.n_parameters), normal(2, 7, seed=3)
+    x, y = table_rows(embedding, 2, 7), normal(2, 7, 1, seed=2)
+    _, gradient = log_prob_and_gradient(network, params, x, y, weight)
+    step = 1e-6 * torch.eye(network.n_parameters, dtype=torch.float64)
+    for column, move in enumerate(step):
+        up, down = (network(network.split(params + sign * move), x).log_prob(y) for sign in (1, -1))
+        expected = (weight * (up - down)).sum(1) / 2e-6
+        torch.testing.assert_close(gradient[:, column], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_codes", "expected"), [(1, 1), (2, 1), (3, 2), (4, 3), (10, 5), (100, 15), (10**5, 16)]
+)
+def test_categories_have_as_many_numbers_as_is_said(n_codes, expected):
+    assert category_width(n_codes) == expected
+    assert CategoryEmbedding((n_codes, 3)).n_outputs == expected + 2
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_equal_places_are_added(sort):
+    places = torch.tensor([[0, 2, 2, 1], [3, 3, 3, 3]])
+    values = torch.arange(8.0).view(2, 4)
+    out = torch.full((2, 4), 9.0)
+    add_at(out, places, values, sort=sort)
+    assert out.tolist() == [[0.0, 3.0, 3.0, 0.0], [0.0, 0.0, 0.0, 22.0]]
+
+
 def test_layers_are_views_of_the_parameter_matrix():
-    network = small_network(embedding=SMALL_EMBEDDING)
+    network = small_network(embedding=periodic_table())
     params = normal(3, network.n_parameters)
     weights = network.split(params)
     assert {name: tuple(values.shape) for name, values in weights.items()} == {
@@ -262,7 +334,7 @@ def test_layers_are_views_of_the_parameter_matrix():
 
 
 def test_weights_decay_and_biases_do_not():
-    network = small_network(embedding=SMALL_EMBEDDING)
+    network = small_network(embedding=periodic_table())
     marks = network.split((torch.arange(network.n_parameters) < network.n_decayed).double().unsqueeze(0))
     assert {name: values.unique().tolist() for name, values in marks.items()} == {
         name: [1.0] if "coefs" in name else [0.0] for name in network.shapes
@@ -287,7 +359,7 @@ def test_widened_and_masked_is_the_same_network(kind, wider):
 
 
 def test_first_weights_depend_on_their_generator_alone():
-    network = small_network(embedding=SMALL_EMBEDDING)
+    network = small_network(embedding=periodic_table())
     centers = normal(3, 2)
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -316,7 +388,7 @@ def test_components_start_at_their_centres(kind, n_components, n_targets):
 
 
 def test_first_weights_have_the_variance_of_lecun():
-    network = StackedMLP(40, (50, 60), "tanh", MixtureHead(20, 3, "diag", 1e-6))
+    network = StackedMLP(TableEmbedding(40), (50, 60), "tanh", MixtureHead(20, 3, "diag", 1e-6))
     weights = network.split(network.initial(stream(0), torch.zeros(20, 3), 0.5).unsqueeze(0))
     for name, fan_in, factor in [("coefs_0", 40, 1.0), ("coefs_1", 50, 1.0), ("coefs_2", 60, 0.1)]:
         assert weights[name].std().item() * math.sqrt(fan_in) == pytest.approx(factor, rel=0.05)
@@ -326,7 +398,9 @@ def test_first_weights_have_the_variance_of_lecun():
 
 def test_first_frequencies_have_their_scale():
     embedding = PeriodicEmbedding(n_frequencies=50, n_outputs=60, frequency_scale=0.7)
-    network = StackedMLP(40, (5,), "tanh", MixtureHead(2, 1, "diag", 1e-6), embedding)
+    network = StackedMLP(
+        TableEmbedding(40, periodic=embedding), (5,), "tanh", MixtureHead(2, 1, "diag", 1e-6)
+    )
     weights = network.split(network.initial(stream(0), torch.zeros(2, 1), 0.5).unsqueeze(0))
     assert weights["embedding_frequencies"].std().item() == pytest.approx(0.7, rel=0.05)
     assert weights["embedding_coefs"].std().item() == pytest.approx(1 / math.sqrt(2 * 50), rel=0.05)

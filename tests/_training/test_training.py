@@ -38,6 +38,8 @@ class Linear:
     poisoned: tuple[bool, ...] | None = None
     poison: str = "loss"
     hidden_widths: tuple[int, ...] = ()
+    n_codes: int = 0
+    unknown_share: float = 0.0
 
     @property
     def n_decayed(self):

@@ -1,0 +1,137 @@
+"""Categories as codes: which there are, which are too rare to be told apart, and which were never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_mdn._tables.columns import Columns, Labels, label_array
+
+# Categories with fewer distinct training rows than this share one code.
+MIN_CATEGORY_ROWS = 5
+
+# The code of categories that are rare, or that training has not seen.
+SHARED = 0
+
+
+@final
+@dataclass(frozen=True)
+class Encoding:
+    """What is known of the columns of the training table.
+
+    ``categories`` holds the sorted categories of each categorical column, a gap last (None); ``codes`` the
+    code of each of them: ``SHARED``, or 1, 2, ... in the same order.
+    """
+
+    is_categorical: NDArray[np.bool_]
+    categories: tuple[Labels, ...]
+    codes: tuple[NDArray[np.int64], ...]
+
+    @classmethod
+    def of(cls, columns: Columns, present: NDArray[np.bool_]) -> Encoding:
+        """All categories in the rows that are ``present``, each with a code of its own."""
+        categories = tuple(
+            _categories(labels[present], name)
+            for labels, name in zip(columns.labels, columns.categorical_names, strict=True)
+        )
+        return cls(columns.is_categorical, categories, tuple(np.arange(1, len(c) + 1) for c in categories))
+
+    @property
+    def n_numbers(self) -> int:
+        """Columns of numbers."""
+        return int(np.count_nonzero(~self.is_categorical))
+
+    @property
+    def n_codes(self) -> tuple[int, ...]:
+        """Room for the codes of each categorical column, the shared one included.
+
+        Some more than there are where there are many, so that tables that differ by a few categories, as the
+        folds of a search do, make networks of one shape.
+        """
+        return tuple(room_for(int(codes.max(initial=SHARED)) + 1) for codes in self.codes)
+
+    @property
+    def category_arrays(self) -> list[NDArray[Any]]:
+        """Categories as users see them: numbers as float64 with NaN for a gap, texts with None."""
+        return [
+            known.astype(np.float64) if _kinds(known.tolist()) == {"numbers"} else known.copy()
+            for known in self.categories
+        ]
+
+    @classmethod
+    def from_arrays(
+        cls, is_categorical: NDArray[np.bool_], categories: list[NDArray[Any]], codes: list[NDArray[np.int64]]
+    ) -> Encoding:
+        """What ``is_categorical``, ``category_arrays`` and ``codes`` describe."""
+        labels = [
+            label_array(None if label != label else label for label in known.tolist()) for known in categories
+        ]
+        return cls(is_categorical, tuple(labels), tuple(codes))
+
+    def shared(self, counts: list[NDArray[np.int64]]) -> Encoding:
+        """Codes for categories that had so many distinct rows each: rare ones share one."""
+        codes = []
+        for count in counts:
+            common = count >= MIN_CATEGORY_ROWS
+            codes.append(np.where(common, np.cumsum(common), SHARED))
+        return Encoding(self.is_categorical, self.categories, tuple(codes))
+
+    def encode(self, columns: Columns) -> NDArray[np.float64]:
+        """Numbers, NaN for gaps, and behind them the codes of the categorical columns, (n, d)."""
+        encoded = np.empty((len(columns), columns.numbers.shape[1] + len(columns.labels)))
+        n_numbers = columns.numbers.shape[1]
+        encoded[:, :n_numbers] = columns.numbers
+        fitted = zip(self.categories, self.codes, columns.labels, columns.categorical_names, strict=True)
+        for i, (categories, codes, labels, name) in enumerate(fitted):
+            encoded[:, n_numbers + i] = _codes(categories, codes, labels, name)
+        return encoded
+
+
+def room_for(n_codes: int) -> int:
+    """The next number that has at most three binary digits that are not 0."""
+    step = 1 << max(0, n_codes.bit_length() - 3)
+    return -(-n_codes // step) * step
+
+
+def _categories(labels: Labels, name: str) -> Labels:
+    """The different labels of a column, sorted, a gap last."""
+    different = set(labels.tolist())
+    gap = None in different
+    different.discard(None)
+    _check_one_kind(different, name)
+    return label_array([*sorted(different), *([None] if gap else [])])
+
+
+def _kind(label: Any) -> str:
+    return "texts" if isinstance(label, str) else "bytes" if isinstance(label, bytes) else "numbers"
+
+
+def _kinds(labels: Iterable[Any]) -> set[str]:
+    return {_kind(label) for label in labels if label is not None}
+
+
+def _check_one_kind(labels: set[Any], name: str) -> None:
+    kinds = _kinds(labels)
+    if len(kinds) > 1:
+        raise TypeError(
+            f"X must hold categories of one kind in a column, but column {name!r} mixes "
+            f"{' and '.join(sorted(kinds))}. Turn all of its values into texts, for example by .astype(str)."
+        )
+
+
+def _codes(categories: Labels, codes: NDArray[np.int64], labels: Labels, name: str) -> NDArray[np.int64]:
+    """The code of each label; one that is unknown has the shared one."""
+    code_of = dict(zip(categories.tolist(), codes.tolist(), strict=True))
+    found = np.fromiter((code_of.get(label, SHARED) for label in labels.tolist()), np.int64, len(labels))
+    known = _kinds(code_of)
+    unknown = _kinds(set(labels.tolist())) - known if known else set()
+    if unknown:
+        raise TypeError(
+            f"X must hold categories of the kind that fit saw, but column {name!r} had {known.pop()} in fit "
+            f"and has {unknown.pop()} now."
+        )
+    return found
