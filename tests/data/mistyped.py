@@ -35,11 +35,11 @@ DensityPool([model], [1.0])  # call-arg
 
 density = MixtureDistribution([[1.0]], [[0.0]], [[1.0]])
 MixtureDistribution([[1.0]], [[0.0]], [[1.0]], covariance_type="round")  # arg-type
-density.interval([0.5, 0.9])  # arg-type
-density.hdr("most")  # arg-type
+density.interval({0.9})  # arg-type
+density.hdr([0.5, 0.9])  # arg-type
 density.rvs("many")  # arg-type
 density.men()  # attr-defined
-coverage(y, density, confidence=[0.5, 0.9])  # arg-type
+coverage(y, density, confidence=[0.5, 0.9])  # call-overload
 crps(y, density, multioutput="mean")  # arg-type
-pinball_loss(y, density, 0.5)  # call-arg
+pinball_loss(y, density, 0.5)  # call-overload
 PITDisplay.from_estimator(model, X, y, n_bins="ten")  # arg-type
