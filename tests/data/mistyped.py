@@ -13,6 +13,7 @@ MDNRegressor(covariance_type="banana")  # arg-type
 MDNRegressor(hidden_layer_sizes=[8.5])  # list-item
 MDNRegressor(activation=np.tanh)  # arg-type
 MDNRegressor(batch_size="all")  # arg-type
+MDNRegressor(categorical_features={"sex"})  # arg-type
 MDNRegressor(3, "full")  # call-arg
 MDNRegressor(layers=[8])  # call-arg
 MDNRegressor(random_state=np.random.default_rng(0))  # arg-type
