@@ -182,6 +182,18 @@ def machine() -> str:
     return f"{name}, {count(os.cpu_count(), 'core')}"
 
 
+def peak_mib() -> float:
+    """Largest resident memory so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux's getrusage counts the process that this one was forked from as well; this mark does not.
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
+    import resource  # Windows has none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
+
+
 def run_line(versions: dict[str, str]) -> str:
     """Where, when and with what the figures of a run were made."""
     packages = " ".join(f"{name} {number}" for name, number in versions.items())

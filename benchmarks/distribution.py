@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from _peers import (
     heading,
     interpreter,
     machine,
+    peak_mib,
     source_state,
     table,
     write_page,
@@ -404,10 +404,9 @@ def memory_of(name: str) -> None:
     weights, means, deviations = make_mixtures(N_ROWS).parameters
     dist = MixtureDistribution(weights, means, deviations**2)
     MEMORY_CALLS[name](dist[:100])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     answer = MEMORY_CALLS[name](dist)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(json.dumps([answer.nbytes / 2**20, grown / 1024]))
+    print(json.dumps([answer.nbytes / 2**20, peak_mib() - before]))
 
 
 # --------------------------------------------------------------------------------------------- reporting

@@ -29,6 +29,7 @@ from _peers import (
     heading,
     machine,
     mean_and_error,
+    peak_mib,
     progress,
     run_line,
     source_state,
@@ -435,18 +436,6 @@ def part_defaults(options) -> tuple[str, dict]:
     header = ["rows", "features", "networks", "target", "epochs", "seconds"]
     title = heading(f"Fits with the defaults, {count(max(options.threads), 'thread')}")
     return f"{title}\n{table(header, rows)}", {"defaults": runs}
-
-
-def peak_mib() -> float:
-    """Largest resident memory so far."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Linux's getrusage counts the process that this one was forked from as well; this mark does not.
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    import resource  # Windows has none
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS
 
 
 # --------------------------------------------------------------------------------------------------- main

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -448,6 +449,13 @@ def test_distribution_prints_every_question(tmp_path, capsys, monkeypatch):
     ]
     assert len(differences) > 8
     assert max(differences) < 1e-6
+
+
+def test_peak_memory_is_that_of_the_process_alone():
+    held = np.ones(25 * 2**20)  # 200 MiB that the new process does not have
+    command = [sys.executable, "-c", "import _peers; print(_peers.peak_mib())"]
+    done = subprocess.run(command, cwd=ROOT / "benchmarks", capture_output=True, text=True, check=True)
+    assert 0.0 < float(done.stdout) < held.nbytes / 2**20 < _peers.peak_mib()
 
 
 @pytest.mark.parametrize("installed", [True, False])
