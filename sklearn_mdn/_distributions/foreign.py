@@ -208,7 +208,8 @@ def adapted(distribution: Any) -> Any:
         return FrozenScipy(distribution)
     if isinstance(distribution, HasLogPdf):
         return FrozenFrames(distribution)
-    if isinstance(distribution, HasLocationAndCovariance):
+    has_quantiles = getattr(distribution, "ppf", None) is not None
+    if isinstance(distribution, HasLocationAndCovariance) and not has_quantiles:
         return normal_mixture(np.asarray(distribution.loc), np.asarray(distribution.cov))
     return distribution
 
