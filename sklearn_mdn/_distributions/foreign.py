@@ -128,25 +128,41 @@ class FrozenTorch(Frozen):
         self.shape = tuple(distribution.batch_shape)
 
     def logpdf(self, y: ArrayLike) -> Array:
-        return self._ask(self._distribution.log_prob, y)
+        return self._of_values(self._distribution.log_prob, y, lambda y: np.full(y.shape, -np.inf))
 
     def cdf(self, y: ArrayLike) -> Array:
-        return self._ask(self._distribution.cdf, y)
+        return self._of_values(self._distribution.cdf, y, lambda y: (y > self._center).astype(np.float64))
 
     def ppf(self, q: ArrayLike) -> Array:
+        levels = self._broadcast(q)
         try:
-            return self._ask(self._distribution.icdf, q)
+            return self._ask(self._distribution.icdf, levels)
         except NotImplementedError:
-            center = self._distribution.mean.double().numpy(force=True)
-            spread = self._distribution.stddev.double().numpy(force=True)
-            return inverted(self.cdf, np.asarray(q, dtype=np.float64), center, spread)
+            spread: Array = self._distribution.stddev.double().numpy(force=True)
+            return inverted(self.cdf, levels, self._center, spread)
 
-    def _ask(self, method: Callable[[Tensor], Tensor], argument: ArrayLike) -> Array:
+    @property
+    def _center(self) -> Array:
+        return _numpy(self._distribution.mean)
+
+    def _of_values(
+        self, method: Callable[[Tensor], Tensor], argument: ArrayLike, beyond: Callable[[Array], Array]
+    ) -> Array:
+        """The method's answers; torch has none beyond the distribution's support."""
+        y = self._broadcast(argument)
+        support: Any = self._distribution.support
+        known = (
+            True if support is None else support.check(torch.from_numpy(y).to(self._device)).numpy(force=True)
+        )
+        return np.where(known, self._ask(method, np.where(known, y, self._center)), beyond(y))
+
+    def _broadcast(self, argument: ArrayLike) -> Array:
         array = np.asarray(argument, dtype=np.float64)
-        array = np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, self.shape)))
+        return np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, self.shape)))
+
+    def _ask(self, method: Callable[[Tensor], Tensor], argument: Array) -> Array:
         with torch.no_grad():
-            answer: Array = method(torch.from_numpy(array).to(self._device)).double().numpy(force=True)
-        return answer
+            return _numpy(method(torch.from_numpy(argument).to(self._device)))
 
     @property
     def _device(self) -> torch.device:
@@ -160,7 +176,8 @@ class FrozenRows(Frozen):
         self._rows = []
         for i, row in enumerate(rows):
             known = adapted(row)
-            if isinstance(known, MixtureDistribution) or np.shape(known.ppf(0.5)) != ():
+            quantile = getattr(known, "ppf", None)
+            if isinstance(known, MixtureDistribution) or quantile is None or np.shape(quantile(0.5)) != ():
                 raise ValueError(
                     "y_dist must be one object for all rows or a list with one univariate distribution a "
                     f"row, got {type(row).__name__} in row {i} of a list."
@@ -191,7 +208,8 @@ def adapted(distribution: Any) -> Any:
         return FrozenScipy(distribution)
     if isinstance(distribution, HasLogPdf):
         return FrozenFrames(distribution)
-    if isinstance(distribution, HasLocationAndCovariance):
+    has_quantiles = getattr(distribution, "ppf", None) is not None
+    if isinstance(distribution, HasLocationAndCovariance) and not has_quantiles:
         return normal_mixture(np.asarray(distribution.loc), np.asarray(distribution.cov))
     return distribution
 
@@ -206,8 +224,8 @@ def _(distribution: MultivariateNormal) -> Any:
     return normal_mixture(_numpy(distribution.loc), _numpy(distribution.covariance_matrix))
 
 
-@adapted.register
-def _(distribution: Independent) -> Any:
+@adapted.register(Independent)
+def _(distribution: Any) -> Any:
     if distribution.reinterpreted_batch_ndims == 1:
         return FrozenTorch(distribution.base_dist)
     return FrozenTorch(distribution)

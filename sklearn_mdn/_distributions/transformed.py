@@ -68,8 +68,8 @@ class TransformedDensity:
         """Joint log density, (..., n) for y (..., n) or (..., n, D); -inf where the transform is flat."""
         y = np.asarray(y, dtype=np.float64)
         leading = y.shape if len(self.shape) == 1 else y.shape[:-1]
-        log_density: Array = self.mixture.logpdf(self._forward(y))
-        return log_density + log_abs_det(self._derivative(y)).reshape(leading) - self._log_inside
+        log_density: Array = self.mixture.logpdf(self._forward(y)) - self._log_inside
+        return log_density + log_abs_det(self._derivative(y)).reshape(leading)
 
     def cdf(self, y: ArrayLike) -> Array:
         """P(Y <= y) of each target, of the shape of y."""
@@ -162,7 +162,7 @@ class TransformedDensity:
         for level in LADDER:
             for z in self._rows(self.mixture[rows].ppf(level)):
                 if self._reached(z):
-                    return z
+                    return np.asarray(z)
         raise ValueError(
             "y_dist lies outside the range of the transformer of the target: no value of the target leads to "
             "where its densities are."

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Tags, get_tags
+from sklearn.pipeline import _name_estimators
+from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.unwrap import predict_distribution, untransformed, weight_argument
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._mixtures.mixture import pool
 
 
 class DensityPool(DensityRegressorMixin, BaseEstimator):
@@ -29,16 +29,22 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimators : list of estimators
-        Density regressors: :class:`MDNRegressor`, pipelines that end in one, or other pools. ``fit`` fits
-        clones of them; wrap one in :class:`sklearn.frozen.FrozenEstimator` to keep it as it is.
+    estimators : list of estimators, or of pairs (str, estimator)
+        Density regressors: :class:`MDNRegressor`, pipelines that end in one, other pools, or a
+        :class:`GaussianDensity`. ``fit`` fits clones of them; wrap one in
+        :class:`sklearn.frozen.FrozenEstimator` to keep it as it is. By its name an estimator, or a parameter
+        of it, can be set as in :class:`sklearn.ensemble.VotingRegressor`, and ``"drop"`` in its place leaves
+        it out; without names they are called as :func:`sklearn.pipeline.make_pipeline` calls its steps.
     weights : array-like of shape (n_estimators,), default=None
-        Non-negative weights, scaled to sum to one. None weighs all alike.
+        Non-negative weights, scaled to sum to one. None weighs all alike. Those of dropped estimators do not
+        count.
 
     Attributes
     ----------
     estimators_ : list of estimators
         The fitted estimators.
+    named_estimators_ : Bunch
+        The fitted estimators by name.
     weights_ : ndarray of shape (n_estimators,)
         Their weights, which sum to one.
     n_features_in_ : int
@@ -78,7 +84,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.regressor_tags.poor_score = True
-        inner = [get_tags(estimator).input_tags for estimator in self.estimators]
+        inner = [get_tags(each).input_tags for _, each in _named(self.estimators) if hasattr(each, "fit")]
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, bool(inner) and all(getattr(each, name) for each in inner))
         return tags
@@ -89,7 +95,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        estimators : list of fitted estimators
+        estimators : list of fitted estimators, or of pairs (str, fitted estimator)
             All fitted to a target of the same shape.
         weights : array-like of shape (n_estimators,), default=None
             Non-negative weights, scaled to sum to one. None weighs all alike.
@@ -120,8 +126,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         """
         new = cls(estimators, weights=weights)
         new._validate_params()
-        _check_estimators(estimators)
-        return new._adopt(list(estimators))
+        return new._adopt(_check_estimators(estimators))
 
     # The estimators decide what they are fitted with.
     @fit_context(prefer_skip_nested_validation=False)
@@ -159,17 +164,22 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         >>> DensityPool(networks).fit(X, y).weights_
         array([0.5, 0.5])
         """
-        _check_estimators(self.estimators)
-        _check_weights(self.weights, len(self.estimators))
+        named = _check_estimators(self.estimators)
+        _check_weights(self.weights, named)
         fitted = []
-        for estimator in self.estimators:
+        for name, estimator in named:
+            if isinstance(estimator, str):  # "drop"
+                fitted.append((name, estimator))
+                continue
             weights = {} if sample_weight is None else {weight_argument(estimator): sample_weight}
-            fitted.append(clone(estimator).fit(X, y, **weights))
+            fitted.append((name, clone(estimator).fit(X, y, **weights)))
         return self._adopt(fitted)
 
-    def _adopt(self, fitted: list[Any]) -> Self:
+    def _adopt(self, named: list[tuple[str, Any]]) -> Self:
         """Keep fitted estimators and their weights, once all of them have been found fit for it."""
-        weights = _check_weights(self.weights, len(fitted))
+        weights = _check_weights(self.weights, named)
+        kept = {name: estimator for name, estimator in named if not isinstance(estimator, str)}
+        fitted = list(kept.values())
         for estimator in fitted:
             check_is_fitted(estimator)
             untransformed(estimator)
@@ -182,7 +192,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         for name in known:
             self.__dict__.pop(name, None)  # what an earlier fit left
         self.__dict__.update({name: value for name, value in known.items() if value is not None})
-        self.weights_, self.estimators_ = weights, fitted
+        self.weights_, self.estimators_, self.named_estimators_ = weights, fitted, Bunch(**kept)
         return self
 
     def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
@@ -214,36 +224,118 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         parts = [predict_distribution(estimator, X) for estimator in self.estimators_]
-        shapes = {part.mean().shape for part in parts}
-        if len(shapes) > 1:
-            raise ValueError(f"estimators must predict targets of one shape, got {sorted(shapes)}.")
-        with np.errstate(divide="ignore"):
-            log_weights = torch.from_numpy(np.log(self.weights_))
-        return MixtureDistribution._from_mixture(
-            pool([part._mixture for part in parts], log_weights),
-            one_dimensional=parts[0]._one_dimensional,
-            member_sizes=[size for part in parts for size in part._member_sizes],
+        return pooled(parts, self.weights_)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the pool; with ``deep`` those of its estimators as well, by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether the estimators, and their parameters as ``name__parameter``, are among them.
+
+        Returns
+        -------
+        params : dict
+            By name.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import DensityPool, MDNRegressor
+        >>> pool = DensityPool([("small", MDNRegressor(1)), ("large", MDNRegressor(9))])
+        >>> pool.get_params()["large__n_components"]
+        9
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        for name, estimator in _named(self.estimators) if deep else []:
+            params[name] = estimator
+            inner: dict[str, Any] = getattr(estimator, "get_params", dict)()
+            params.update({f"{name}__{key}": value for key, value in inner.items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the pool, replace an estimator by its name, or set its parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            As :meth:`get_params` names them. ``name="drop"`` leaves out an estimator that has a name.
+
+        Returns
+        -------
+        self : DensityPool
+
+        Examples
+        --------
+        >>> from sklearn_mdn import DensityPool, MDNRegressor
+        >>> pool = DensityPool([("small", MDNRegressor(1)), ("large", MDNRegressor(9))])
+        >>> pool = pool.set_params(small="drop", large__n_components=5)
+        """
+        if "estimators" in params:
+            self.estimators = params.pop("estimators")
+        names = [name for name, _ in _named(self.estimators)]
+        replaced = {names.index(name): params.pop(name) for name in names if name in params}
+        if replaced:
+            given = [replaced.get(i, entry) for i, entry in enumerate(self.estimators)]
+            if _have_names(self.estimators):
+                given = [(names[i], entry) if i in replaced else entry for i, entry in enumerate(given)]
+            self.estimators = given
+        super().set_params(**params)
+        return self
+
+
+def _have_names(estimators: Any) -> bool:
+    return isinstance(estimators, list) and any(isinstance(entry, tuple) for entry in estimators)
+
+
+def _named(estimators: Any) -> list[tuple[str, Any]]:
+    """Pairs of names and estimators, those that have one; others are called as make_pipeline would."""
+    if not isinstance(estimators, list):
+        return []
+    if _have_names(estimators):
+        return [entry for entry in estimators if isinstance(entry, tuple) and len(entry) == 2]
+    named: list[tuple[str, Any]] = _name_estimators(estimators)
+    return named
+
+
+def _check_estimators(estimators: list[Any]) -> list[tuple[str, Any]]:
+    """Estimators with their names, of which those that are dropped are "drop"."""
+    named, own = _named(estimators), _have_names(estimators)
+    if len(named) < len(estimators):
+        raise TypeError(
+            "estimators must be a list of estimators, or of pairs (name, estimator) throughout, got "
+            f"{estimators!r}."
         )
-
-
-def _check_estimators(estimators: list[Any]) -> None:
-    """Refuse what cannot be fitted, such as the pairs (name, estimator) that other ensembles take."""
-    for estimator in estimators:
-        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-            raise TypeError(
-                f"estimators must be a list of estimators, without names; got {estimator!r} in it."
+    names = [name for name, _ in named]
+    for name in names if own else []:
+        if not isinstance(name, str) or "__" in name or name in ("estimators", "weights"):
+            raise ValueError(
+                "estimators must have names that are strings without '__', other than 'estimators' and "
+                f"'weights', got {name!r}."
             )
+    if len(set(names)) < len(names):
+        raise ValueError(f"estimators must have different names, got {names!r}.")
+    for _, estimator in named:
+        dropped = own and isinstance(estimator, str) and estimator == "drop"
+        if not dropped and (isinstance(estimator, type) or not hasattr(estimator, "fit")):
+            raise TypeError(
+                "estimators must be a list of estimators, or of pairs (name, estimator); "
+                f"got {estimator!r} in it."
+            )
+    return named
 
 
-def _check_weights(weights: ArrayLike | None, n_estimators: int) -> NDArray[np.float64]:
-    """Weights of the estimators, scaled to sum to one."""
-    if not n_estimators:
+def _check_weights(weights: ArrayLike | None, named: list[tuple[str, Any]]) -> NDArray[np.float64]:
+    """Weights of the estimators that are not dropped, scaled to sum to one."""
+    kept = np.array([not isinstance(estimator, str) for _, estimator in named], dtype=bool)
+    if not kept.any():
         raise ValueError("estimators must hold at least one estimator, got none.")
-    values = np.ones(n_estimators) if weights is None else np.asarray(weights, dtype=np.float64)
-    if values.shape != (n_estimators,) or not np.all(np.isfinite(values)) or np.any(values < 0.0):
+    values = np.ones(len(kept)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if values.shape != kept.shape or not np.all(np.isfinite(values)) or np.any(values < 0.0):
         raise ValueError(
-            f"weights must be {n_estimators} non-negative numbers, one an estimator, got {weights!r}."
+            f"weights must be {len(kept)} non-negative numbers, one an estimator, got {weights!r}."
         )
+    values = values[kept]
     if not values.sum() > 0.0:
         raise ValueError("weights must not all be zero.")
     shares: NDArray[np.float64] = values / values.sum()

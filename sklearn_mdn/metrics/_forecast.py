@@ -79,7 +79,7 @@ class Forecast(ABC):
         """Energy score of each row, (n,)."""
 
     @abstractmethod
-    def in_hdr(self, y: Array, confidence: float) -> Array:
+    def in_hdr(self, y: Array, confidence: float) -> NDArray[np.bool_]:
         """Whether each row lies in its highest density region, (n,)."""
 
     def _on_axes_of(self, levels: Array) -> Array:
@@ -111,7 +111,7 @@ class MixtureForecast(Forecast):
     def energy_score(self, y: Array) -> Array:
         return self._distribution.energy_score(y)
 
-    def in_hdr(self, y: Array, confidence: float) -> Array:
+    def in_hdr(self, y: Array, confidence: float) -> NDArray[np.bool_]:
         return self._distribution.in_hdr(y, confidence)
 
 
@@ -130,7 +130,7 @@ class DrawsForecast(Forecast):
                 f"got an array of shape {draws.shape}."
             )
         self._sorted = np.sort(draws, axis=-1)
-        self._draws = draws
+        self._draws: Array = draws
         self.shape = draws.shape[:-1]
 
     def logpdf(self, y: Array) -> Array:
@@ -140,26 +140,27 @@ class DrawsForecast(Forecast):
         """Mid-point of the share of the uniform distribution that the rank of y stands for."""
         y = y[..., None]
         below = (self._draws < y).sum(-1) + 0.5 * (self._draws == y).sum(-1)
-        return (below + 0.5) / (self._draws.shape[-1] + 1.0)
+        share: Array = (below + 0.5) / (self._draws.shape[-1] + 1.0)
+        return share
 
     def quantiles(self, levels: Array) -> Array:
-        return np.quantile(self._sorted, levels, axis=-1)
+        return np.asarray(np.quantile(self._sorted, levels, axis=-1))
 
     def crps(self, y: Array) -> Array:
         n_draws = self._draws.shape[-1]
-        distance = np.abs(self._draws - y[..., None]).mean(-1)
+        distance: Array = np.abs(self._draws - y[..., None]).mean(-1)
         # The sum of |x_i - x_j| over pairs i < j of a sorted sample is that of (2 i - M + 1) x_i, i from 0.
         order = 2.0 * np.arange(n_draws) - n_draws + 1.0
         apart = (self._sorted - self._sorted[..., :1]) @ order  # which sums to zero: no rounding of an offset
-        return distance - apart / (n_draws * (n_draws - 1.0))
+        return np.asarray(distance - apart / (n_draws * (n_draws - 1.0)))
 
     def energy_score(self, y: Array) -> Array:
         if len(self.shape) == 1:
             return self.crps(y)
-        distance = np.linalg.norm(self._draws - y[..., None], axis=1).mean(-1)
+        distance: Array = np.linalg.norm(self._draws - y[..., None], axis=1).mean(-1)
         return distance - 0.5 * np.array([pdist(draws.T).mean() for draws in self._draws])
 
-    def in_hdr(self, y: Array, confidence: float) -> Array:
+    def in_hdr(self, y: Array, confidence: float) -> NDArray[np.bool_]:
         raise UnavailableScoreError(
             "y_dist must have a density for its regions to be found, got draws, which have none."
         )
@@ -220,7 +221,7 @@ class FrozenForecast(Forecast):
             left, right = np.where(open_, left, 0.0), np.where(open_, right, 0.0)
             lower, upper = np.concatenate([lower, middle]), np.concatenate([middle, upper])
             coarse = np.concatenate([left, right])
-        return total + coarse.sum(0)
+        return np.asarray(total + coarse.sum(0))
 
     def _panels(self, lower: Array, upper: Array, y: Array) -> Array:
         """Gauss-Lobatto integrals from lower to upper (J, ...), which have y nowhere inside."""
@@ -238,7 +239,7 @@ class FrozenForecast(Forecast):
             )
         return self.crps(y).reshape(len(y))
 
-    def in_hdr(self, y: Array, confidence: float) -> Array:
+    def in_hdr(self, y: Array, confidence: float) -> NDArray[np.bool_]:
         """Compare the density at y with that at even quantiles (the density quantile, Hyndman 1996)."""
         if len(self.shape) == 2 and self.shape[1] > 1:
             raise UnavailableScoreError(
@@ -247,7 +248,7 @@ class FrozenForecast(Forecast):
         log_density, higher = self.logpdf(y), np.zeros(len(y))
         for levels in np.split(HDR_LEVELS, 16):  # a few at a time: there can be many rows
             higher += (self.logpdf(self.quantiles(levels)) > log_density).sum(axis=0)
-        return higher < confidence * len(HDR_LEVELS)
+        return np.asarray(higher < confidence * len(HDR_LEVELS))
 
 
 def as_forecast(y_dist: Any) -> Forecast:
@@ -270,7 +271,7 @@ def check_forecast(y_true: Any, y_dist: Any) -> tuple[Array, Forecast]:
     """Targets (n,) or (n, D) and distributions of one and the same shape."""
     if hasattr(y_true, "cdf"):
         raise TypeError(f"y_true must hold the targets, y_dist comes second; got {type(y_true).__name__}.")
-    if np.ndim(y_true) == 0:
+    if y_true is None or np.isscalar(y_true) or getattr(y_true, "ndim", 1) == 0:
         raise ValueError(f"y_true must be an array of targets, one a row, got {y_true!r}.")
     forecast = as_forecast(y_dist)
     y = check_array(y_true, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y_true")

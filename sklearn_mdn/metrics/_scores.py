@@ -748,8 +748,9 @@ def _over_targets(
             return float(values.mean())
     else:
         weights = np.asarray(multioutput, dtype=np.float64)
-        if weights.shape == values.shape and (weights >= 0).all() and 0 < weights.sum() < np.inf:
-            return float(np.average(values, weights=weights))
+        usable = np.isfinite(weights).all() and (weights >= 0).all()
+        if weights.shape == values.shape and usable and (largest := weights.max()) > 0:
+            return float(np.average(values, weights=weights / largest))  # their sum could overflow
     raise ValueError(
         "multioutput must be 'raw_values', 'uniform_average' or one non-negative weight for each of the "
         f"{len(values)} targets, got {multioutput!r}."

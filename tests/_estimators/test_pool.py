@@ -158,7 +158,15 @@ def test_bad_weights(weights, message, data):
     [
         ([], ValueError, "at least one"),
         (small(), TypeError, "must be an instance of 'list'"),
-        ([("small", small())], TypeError, "a list of estimators, without names"),
+        ([("small", small()), small()], TypeError, "or of pairs .name, estimator. throughout"),
+        ([("small", small(), 1)], TypeError, "throughout"),
+        ([("small", None)], TypeError, "got None"),
+        ([("small", "drop")], ValueError, "at least one"),
+        (["drop"], TypeError, "got 'drop'"),
+        ([("small", small()), ("small", small())], ValueError, "different names"),
+        ([("a__b", small())], ValueError, "without '__'"),
+        ([("weights", small())], ValueError, "got 'weights'"),
+        ([(1, small())], ValueError, "got 1"),
         ([small(), None], TypeError, "got None"),
         ([MDNRegressor], TypeError, "got <class"),
     ],
@@ -211,3 +219,59 @@ def test_estimators_that_cannot_be_pooled(data):
             DensityPool([regressor]).fit(X, y)
         with pytest.raises(TypeError, match=message):
             DensityPool.from_fitted([one, regressor.fit(X, y)])
+
+
+class TestNames:
+    def named(self):
+        return DensityPool([("one", small(n_components=1)), ("two", make_pipeline(small()))], weights=[1, 3])
+
+    def test_parameters(self):
+        pool = self.named()
+        assert pool.get_params(deep=False) == {"estimators": pool.estimators, "weights": [1, 3]}
+        params = pool.get_params()
+        assert params["one"] is pool.estimators[0][1]
+        assert params["two__mdnregressor__max_iter"] == 3
+        copy = clone(pool).set_params(one__n_components=4, two__mdnregressor__alpha=0.5, weights=None)
+        assert copy.estimators[0][1].n_components == 4
+        assert copy.estimators[1][1][0].alpha == 0.5
+        assert pool.estimators[0][1].n_components == 1
+        with pytest.raises(ValueError, match="Invalid parameter 'three'"):
+            pool.set_params(three__alpha=1)
+
+    def test_an_estimator_is_replaced(self, data):
+        pool, before = self.named(), small(n_components=1)
+        given = pool.estimators = [("one", before), ("two", small())]
+        pool.set_params(one=small(n_components=7), one__max_iter=1)
+        assert given[0][1] is before
+        assert (pool.estimators[0][1].n_components, pool.estimators[0][1].max_iter) == (7, 1)
+        assert pool.fit(*data).named_estimators_.one is pool.estimators_[0]
+
+    def test_an_estimator_is_dropped(self, data):
+        X, y = data
+        pool = self.named().set_params(one="drop").fit(X, y)
+        expected = make_pipeline(small()).fit(X, y)
+        np.testing.assert_array_equal(pool.predict(X), expected.predict(X))
+        np.testing.assert_array_equal(pool.weights_, [1.0])
+        assert list(pool.named_estimators_) == ["two"]
+        with pytest.raises(ValueError, match="weights must be 2 non-negative numbers"):
+            pool.set_params(weights=[1]).fit(X, y)
+
+    def test_names_change_nothing(self, data):
+        X, y = data
+        plain = DensityPool([small(n_components=1), make_pipeline(small())], weights=[1, 3]).fit(X, y)
+        np.testing.assert_array_equal(self.named().fit(X, y).predict(X), plain.predict(X))
+        fitted = DensityPool.from_fitted([("a", plain.estimators_[0]), ("b", plain)])
+        np.testing.assert_array_equal(fitted.named_estimators_["b"].predict(X), plain.predict(X))
+
+    def test_without_names_they_are_called_after_their_classes(self, data):
+        pool = DensityPool([small(), small(), make_pipeline(small())])
+        pool.set_params(**{"mdnregressor-2__n_components": 2, "pipeline__mdnregressor__max_iter": 1})
+        assert [pool.estimators[0].n_components, pool.estimators[1].n_components] == [5, 2]
+        pool.set_params(**{"mdnregressor-1": small(n_components=9)})
+        assert pool.estimators[0].n_components == 9
+        assert list(pool.fit(*data).named_estimators_) == ["mdnregressor-1", "mdnregressor-2", "pipeline"]
+
+    def test_a_search(self, data):
+        grid = {"one__n_components": [1, 2], "two": [small(), "drop"]}
+        search = GridSearchCV(self.named(), grid, cv=2).fit(*data)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
