@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -14,22 +16,65 @@ from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale, Scale
 
 WEIGHT_TOLERANCE = 1e-6
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
+NO_NUMBERS = (
+    *(str, bytes, complex, np.complexfloating),
+    *(datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64),
+)
+MAX_ORDER = 200  # of a moment; the standard normal distribution's overflow soon after the 300th
 
 
 def as_numbers(value: object, name: str) -> NDArray[Any]:
-    """An array of real numbers, not copied where it is one already."""
+    """An array of real numbers, not copied where it is one already; None in a list is NaN."""
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array of numbers, got rows of different lengths.") from None
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} must be real numbers, got a {type(value).__name__} that NumPy cannot read: {error}"
+        ) from error
     if array.dtype.kind in "fiub":
         return array
     try:
-        if array.dtype.kind in "cmM" or value is None:
+        # Text that spells a number is text, and float() makes numbers of it and of some dates.
+        if array.dtype.kind != "O" or value is None or any(isinstance(v, NO_NUMBERS) for v in array.flat):
             raise TypeError
         return array.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be real numbers, got an array of {array.dtype}.") from None
+
+
+def warn_of_column(array: NDArray[Any], name: str, n_rows: int) -> None:
+    """Say how a column of as many values as there are rows is read, where rows have a single target."""
+    if n_rows > 1 and array.shape == (n_rows, 1):
+        warnings.warn(
+            f"{name} of shape {array.shape} is read as a grid of {n_rows} values for each of the {n_rows} "
+            f"rows. For one value a row pass {name} of shape ({n_rows},), as {name}[:, 0] is; "
+            f"np.broadcast_to({name}, ({n_rows}, {n_rows})) is the grid without this warning.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def not_broadcast(rows: tuple[int, ...], shapes: dict[str, tuple[int, ...]]) -> ValueError:
+    """What to raise where shapes of arguments do not broadcast against that of the rows, with a way out."""
+    wrong = {name: shape for name, shape in shapes.items() if not broadcast(shape, rows)} or shapes
+    given = " and ".join(f"{name} of shape {shape}" for name, shape in wrong.items())
+    message = f"{given} cannot be broadcast against {rows}."
+    for name, shape in wrong.items():
+        missing = len(rows) + 1 - len(shape)
+        if shape and missing > 0 and broadcast((*(1,) * missing, *shape[1:]), rows):
+            message += f" For {shape[0]} values for each row, pass {name}[:{', None' * missing}]."
+    return ValueError(message)
+
+
+def broadcast(shape: tuple[int, ...], rows: tuple[int, ...]) -> bool:
+    """Whether a shape broadcasts against that of the rows."""
+    try:
+        np.broadcast_shapes(shape, rows)
+    except ValueError:
+        return False
+    return True
 
 
 def check_finite(value: object, name: str) -> NDArray[np.float64]:
@@ -40,12 +85,13 @@ def check_finite(value: object, name: str) -> NDArray[np.float64]:
     return array
 
 
-def check_levels(value: object, name: str) -> NDArray[Any]:
-    """Levels strictly between zero and one."""
+def check_levels(value: object, name: str, *, ends: bool = False) -> NDArray[Any]:
+    """Levels between zero and one; the ends count only where they are asked for."""
     array = as_numbers(value, name)
-    inside = (array > 0) & (array < 1)
+    inside = (array >= 0) & (array <= 1) if ends else (array > 0) & (array < 1)
     if not inside.all():
-        raise ValueError(f"{name} must lie strictly between 0 and 1, got {array[~inside].flat[0]}.")
+        strictly = "" if ends else "strictly "
+        raise ValueError(f"{name} must lie {strictly}between 0 and 1, got {array[~inside].flat[0]}.")
     return array
 
 
@@ -70,6 +116,23 @@ def check_count(value: object, name: str) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
     return int(value)
+
+
+def check_order(value: object) -> int:
+    """The order of a moment."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 0 <= int(value) <= MAX_ORDER:
+        raise ValueError(f"order must be an integer from 0 to {MAX_ORDER}, got {value!r}.")
+    return int(value)
+
+
+def check_moments(value: object) -> str:
+    """Letters of moments, each once, in their order."""
+    if not isinstance(value, str) or not value or len(set(value)) < len(value) or set(value) - set("mvsk"):
+        raise ValueError(
+            "moments must be a string of the letters m, v, s and k, each at most once: mean, variance, "
+            f"skewness and excess kurtosis, got {value!r}."
+        )
+    return "".join(letter for letter in "mvsk" if letter in value)
 
 
 def check_index(value: object, length: int, name: str) -> int:
@@ -118,7 +181,9 @@ def check_weights(value: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def make_scale(covariances: object, means_shape: tuple[int, ...], covariance_type: str | None) -> Scale:
     """The scale that stands for covariances given in one of their four forms."""
-    if covariance_type is not None and covariance_type not in COVARIANCE_TYPES:
+    if covariance_type is not None and not (
+        isinstance(covariance_type, str) and covariance_type in COVARIANCE_TYPES
+    ):
         raise ValueError(
             f"covariance_type must be None or one of {', '.join(COVARIANCE_TYPES)}, got {covariance_type!r}."
         )
@@ -161,4 +226,4 @@ def check_cholesky(matrices: NDArray[np.float64]) -> Tensor:
                 f"covariances must be {expected} matrices; that of row {row}, component {component} is not: "
                 f"{matrices[row, component].tolist()}."
             )
-    return factor
+    return factor.contiguous()  # as it will be when it was stored, so that sums have the same order

@@ -19,15 +19,20 @@ from sklearn_mdn._distributions.checks import (
     check_finite,
     check_levels,
     check_means,
+    check_moments,
+    check_order,
     check_targets,
     check_weights,
     make_scale,
+    not_broadcast,
+    warn_of_column,
 )
-from sklearn_mdn._distributions.noise import balanced_noise, child_generators
+from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
 from sklearn_mdn._distributions.typing import CovarianceType, Rows, SeedLike, Targets
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
 from sklearn_mdn._mixtures.mixture import EnergyDraws, Mixture, concatenate_rows
 from sklearn_mdn._mixtures.modes import highest_first, multivariate_modes, univariate_modes
+from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
 from sklearn_mdn._mixtures.regions import drawn_threshold, highest_density_region
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
@@ -41,8 +46,9 @@ Answer = TypeVar("Answer")
 class MixtureDistribution:
     """Gaussian mixtures, one for each of n rows: the density of y given x, row by row.
 
-    It reads like a frozen distribution of `scipy.stats`, vectorised over rows. What
-    :meth:`MDNRegressor.predict_distribution` returns, and usable without any estimator.
+    It has the methods of a frozen distribution of `scipy.stats`, under their names and with their
+    conventions, and answers for all rows at once. :meth:`MDNRegressor.predict_distribution` returns one, and
+    it can be made without any estimator.
 
     Parameters
     ----------
@@ -72,6 +78,14 @@ class MixtureDistribution:
     ``pdf(grid[:, None, :])``. A single row, as of ``dist[3]``, stretches as in NumPy: there ``pdf(grid)``
     of shape (m,) will do. :meth:`cdf`, :meth:`ppf` and their kin treat each target on its own and
     broadcast to (..., n) or (..., n, D).
+
+    A column of n values for n rows of a 1-d target, as a frame with one column holds, is a grid by the same
+    rule, with an answer of shape (n, n). It may well be meant as one value a row, ``y[:, 0]``, so there is a
+    UserWarning; ``np.broadcast_to(grid[:, None], (n, n))`` is such a grid without the warning. Levels, which
+    are rarely one a row, come without it.
+
+    Probabilities never leave the range from 0 to 1. The density is positive everywhere, so the quantiles at
+    the levels 0 and 1 are the infinities. Moments are those of each target on its own.
 
     A NaN in y gives NaN. Answers for a row do not depend on the other rows. Large inputs are worked
     through in blocks, so that memory beyond the output stays small.
@@ -151,7 +165,7 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If there is none, or their targets differ.
+            If they are no MixtureDistributions, there is none, or their targets differ.
 
         Examples
         --------
@@ -161,11 +175,12 @@ class MixtureDistribution:
         >>> MixtureDistribution.concatenate([one, two]).mean()
         array([0., 0.])
         """
-        distributions = list(distributions)
+        given = distributions
+        distributions = list(given) if isinstance(given, Iterable) else []
         if not distributions or not all(isinstance(part, cls) for part in distributions):
+            got = [type(part).__name__ for part in distributions] if isinstance(given, Iterable) else given
             raise ValueError(
-                "distributions must be a sequence of at least one MixtureDistribution, got "
-                f"{[type(part).__name__ for part in distributions]}."
+                f"distributions must be a sequence of at least one MixtureDistribution, got {got}."
             )
         targets = [part._targets for part in distributions]
         if len(set(targets)) > 1:
@@ -307,13 +322,7 @@ class MixtureDistribution:
         >>> dist.logpdf(np.linspace(-2, 2, 5)[:, None]).shape
         (5, 1)
         """
-        (aligned,), shape = self._aligned(exact=True, y=y)
-        out = np.empty(aligned.shape[:2])
-        if self._mixture.n_targets == 1:
-            self._blockwise(self._marginals, lambda part, y: part.log_prob(y).squeeze(-1), [aligned], out)
-        else:
-            self._blockwise(self._mixture, Mixture.log_prob_anywhere, [aligned], out)
-        return out.reshape(shape[:-1])
+        return self._log_density(y)
 
     def pdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """Density at y, of all targets together.
@@ -340,7 +349,7 @@ class MixtureDistribution:
         >>> dist.pdf(2.0).round(4)
         array([0.5598])
         """
-        log_density = self.logpdf(y)
+        log_density = self._log_density(y)
         return np.exp(log_density, out=log_density)
 
     def cdf(self, y: ArrayLike) -> NDArray[np.float64]:
@@ -371,7 +380,7 @@ class MixtureDistribution:
         >>> dist.cdf([2.0]).round(4)
         array([0.6496])
         """
-        return self._per_target(Univariate.cdf, y=y)
+        return self._per_target(clipped(Univariate.cdf), y=y)
 
     def sf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y > y), to full relative precision in the upper tail, of each target on its own.
@@ -401,7 +410,7 @@ class MixtureDistribution:
         >>> print(f"{dist.sf(20.0)[0]:.4e}")
         9.8378e-99
         """
-        return self._per_target(Univariate.sf, y=y)
+        return self._per_target(clipped(Univariate.sf), y=y)
 
     def logcdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """log P(Y <= y), of each target on its own.
@@ -492,7 +501,7 @@ class MixtureDistribution:
         >>> print(f"{dist.prob(20.0, 21.0)[0]:.4e}")
         9.8378e-99
         """
-        return self._per_target(Univariate.prob, a=a, b=b)
+        return self._per_target(clipped(Univariate.prob), a=a, b=b)
 
     def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles: y with P(Y <= y) = q, of each target on its own.
@@ -500,18 +509,19 @@ class MixtureDistribution:
         Parameters
         ----------
         q : array-like
-            Levels inside (0, 1). They broadcast against (n,), or (n, D): a scalar gives a quantile a
+            Levels in [0, 1]. They broadcast against (n,), or (n, D): a scalar gives a quantile a
             row and target, ``q[:, None]`` (Q, n), and ``q[:, None, None]`` (Q, n, D).
 
         Returns
         -------
         quantiles : ndarray of shape (..., n) or (..., n, D)
-            In the units of the target.
+            In the units of the target. Minus infinity at 0 and infinity at 1, the ends of
+            the :meth:`support`.
 
         Raises
         ------
         ValueError
-            If a level is not inside (0, 1), or q does not broadcast.
+            If a level is not in [0, 1], or q does not broadcast.
 
         See Also
         --------
@@ -532,8 +542,10 @@ class MixtureDistribution:
         >>> dist.ppf(np.array([0.05, 0.95])[:, None]).round(4)
         array([[-1.9674],
                [ 2.7328]])
+        >>> dist.ppf([0.0, 1.0])
+        array([-inf,  inf])
         """
-        return self._per_target(Univariate.quantile, q=check_levels(q, "q"))
+        return self._quantiles(Univariate.quantile, check_levels(q, "q", ends=True), -np.inf)
 
     def isf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Upper quantiles: y with P(Y > y) = q, of each target on its own.
@@ -541,17 +553,17 @@ class MixtureDistribution:
         Parameters
         ----------
         q : array-like
-            Levels inside (0, 1), broadcast as in :meth:`ppf`.
+            Levels in [0, 1], broadcast as in :meth:`ppf`.
 
         Returns
         -------
         quantiles : ndarray of shape (..., n) or (..., n, D)
-            In the units of the target.
+            In the units of the target. Infinity at 0 and minus infinity at 1.
 
         Raises
         ------
         ValueError
-            If a level is not inside (0, 1), or q does not broadcast.
+            If a level is not in [0, 1], or q does not broadcast.
 
         Examples
         --------
@@ -560,7 +572,7 @@ class MixtureDistribution:
         >>> dist.isf(1e-20).round(4)
         array([8.1329])
         """
-        return self._per_target(Univariate.upper_quantile, q=check_levels(q, "q"))
+        return self._quantiles(Univariate.upper_quantile, check_levels(q, "q", ends=True), np.inf)
 
     def median(self) -> NDArray[np.float64]:
         """Median of each target, (n,) or (n, D).
@@ -584,16 +596,17 @@ class MixtureDistribution:
         Parameters
         ----------
         confidence : array-like
-            Probability of the interval, inside (0, 1); broadcast as in :meth:`ppf`.
+            Probability of the interval, in [0, 1]; broadcast as in :meth:`ppf`.
 
         Returns
         -------
         lower, upper : ndarray of shape (..., n) or (..., n, D)
+            At 1 the infinities, at 0 the median twice.
 
         Raises
         ------
         ValueError
-            If the confidence is not inside (0, 1).
+            If the confidence is not in [0, 1], or does not broadcast.
 
         See Also
         --------
@@ -607,8 +620,26 @@ class MixtureDistribution:
         >>> lower.round(4), upper.round(4)
         (array([-1.9674]), array([2.7328]))
         """
-        tail = 0.5 * (1.0 - check_levels(confidence, "confidence"))
-        return self.ppf(tail), self.isf(tail)
+        tail = 0.5 * (1.0 - check_levels(confidence, "confidence", ends=True))
+        lower = self._quantiles(Univariate.quantile, tail, -np.inf, "confidence")
+        return lower, self._quantiles(Univariate.upper_quantile, tail, np.inf, "confidence")
+
+    def support(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ends of the range in which the density is positive: the infinities.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (n,) or (n, D)
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.support()
+        (array([-inf]), array([inf]))
+        """
+        upper = self._squeeze(np.full((len(self), self._mixture.n_targets), np.inf))
+        return -upper, upper
 
     def mean(self) -> NDArray[np.float64]:
         """Mean, (n,) or (n, D).
@@ -662,6 +693,126 @@ class MixtureDistribution:
         array([1.5379])
         """
         return np.sqrt(self.var())
+
+    def skewness(self) -> NDArray[np.float64]:
+        """Skewness of each target, the third moment of the standardised target, (n,) or (n, D).
+
+        Returns
+        -------
+        skewness : ndarray of shape (n,) or (n, D)
+
+        Notes
+        -----
+        In closed form, from the deviations of the components from the mean, so that a large offset of the
+        target costs no digits.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.skewness().round(4)
+        array([-1.0133])
+        """
+        return self._squeeze(skewness_and_kurtosis(self._marginals)[0].numpy())
+
+    def kurtosis(self) -> NDArray[np.float64]:
+        """Excess kurtosis of each target, zero for a Gaussian, (n,) or (n, D).
+
+        Returns
+        -------
+        kurtosis : ndarray of shape (n,) or (n, D)
+            The fourth moment of the standardised target, less three: Fisher's, as ``stats`` of a frozen
+            SciPy distribution has it.
+
+        Notes
+        -----
+        In closed form as a cumulant, which loses no digits to the three either.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.kurtosis().round(4)
+        array([-0.1191])
+        """
+        return self._squeeze(skewness_and_kurtosis(self._marginals)[1].numpy())
+
+    def stats(self, moments: str = "mv") -> NDArray[np.float64] | tuple[NDArray[np.float64], ...]:
+        """Some of mean, variance, skewness and excess kurtosis, of each target on its own.
+
+        Parameters
+        ----------
+        moments : str, default="mv"
+            The letters of those wanted: "m" the mean, "v" the variance, "s" the skewness, "k" the excess
+            kurtosis.
+
+        Returns
+        -------
+        moments : ndarray of shape (n,) or (n, D), or tuple of such
+            As in SciPy: the array where one is wanted, else a tuple in the order m, v, s, k whatever the
+            order of the letters.
+
+        Raises
+        ------
+        ValueError
+            If ``moments`` is not made of these letters, each at most once.
+
+        See Also
+        --------
+        moment : Moments about zero, of any order.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.stats()
+        (array([1.1]), array([2.365]))
+        >>> dist.stats("k").round(4)
+        array([-0.1191])
+        """
+        known = {"m": self.mean, "v": self.var, "s": self.skewness, "k": self.kurtosis}
+        found = tuple(known[letter]() for letter in check_moments(moments))
+        return found[0] if len(found) == 1 else found
+
+    def moment(self, order: int) -> NDArray[np.float64]:
+        """Moment about zero of each target, E[Y^order].
+
+        Parameters
+        ----------
+        order : int
+            From 0 to 200.
+
+        Returns
+        -------
+        moment : ndarray of shape (n,) or (n, D)
+            In the units of the target, to the power ``order``. Infinite where it is too large for a double.
+
+        Raises
+        ------
+        ValueError
+            If the order is not such an integer.
+
+        See Also
+        --------
+        stats : Variance, skewness and kurtosis, which a large offset of the target does not spoil.
+
+        Notes
+        -----
+        The moments of a component follow from each other,
+        ``M_k = mean M_(k-1) + (k - 1) variance M_(k-2)``, without any cancellation.
+
+        References
+        ----------
+        Winkelbauer, A. (2012). Moments and absolute moments of the normal distribution. arXiv:1209.4340.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.moment(2).round(4)
+        array([3.575])
+        """
+        return self._squeeze(raw_moment(self._marginals, check_order(order)).numpy())
 
     def cov(self) -> NDArray[np.float64]:
         """Covariance matrix of the targets, (n, D, D); (n, 1, 1) for a 1-d target.
@@ -821,7 +972,7 @@ class MixtureDistribution:
         ------
         ValueError
             If y does not broadcast or does not have D entries on its last axis, the confidence is not inside
-            (0, 1), or ``n_samples`` is not a positive integer.
+            (0, 1), ``n_samples`` is not a positive integer, or ``random_state`` no seed.
 
         Notes
         -----
@@ -846,6 +997,7 @@ class MixtureDistribution:
                [ True]])
         """
         confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
+        check_seed(random_state)
         if self._mixture.n_targets == 1:
             found = [part[1] for part in self._regions(confidence)]
         else:
@@ -856,7 +1008,7 @@ class MixtureDistribution:
 
             found = self._by_rows(self._mixture, threshold, self._draws_width(n_samples))
         log_threshold = np.concatenate([np.empty(0), *(part.numpy() for part in found)])
-        return self.logpdf(y) >= log_threshold
+        return self._log_density(y) >= log_threshold
 
     def entropy(self, *, n_samples: int = 1024, random_state: SeedLike = 0) -> NDArray[np.float64]:
         """Differential entropy of the targets together, in nats.
@@ -875,7 +1027,7 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If ``n_samples`` is not a positive integer.
+            If ``n_samples`` is not a positive integer, or ``random_state`` no seed.
 
         Notes
         -----
@@ -895,6 +1047,7 @@ class MixtureDistribution:
         array([1.493919])
         """
         n_samples, n_components = check_count(n_samples, "n_samples"), self._mixture.n_components
+        check_seed(random_state)
         if self._mixture.n_targets == 1:
             found = self._by_rows(self._mixture, univariate_entropy, 10 * n_components**2)
         else:
@@ -1003,8 +1156,8 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If y does not broadcast or does not have D entries on its last axis, or ``n_samples`` is not a
-            positive integer.
+            If y does not broadcast or does not have D entries on its last axis, ``n_samples`` is not a
+            positive integer, or ``random_state`` no seed.
 
         Notes
         -----
@@ -1029,6 +1182,7 @@ class MixtureDistribution:
         array([0.98])
         """
         n_samples, n_targets = check_count(n_samples, "n_samples"), self._mixture.n_targets
+        check_seed(random_state)
         (aligned,), shape = self._aligned(exact=True, y=y)
         out = np.empty(aligned.shape[:2])
         if n_targets == 1:
@@ -1060,7 +1214,7 @@ class MixtureDistribution:
         Raises
         ------
         ValueError
-            If the size is not a number of draws.
+            If the size is not a number of draws, or ``random_state`` no seed.
 
         Examples
         --------
@@ -1280,6 +1434,15 @@ class MixtureDistribution:
         """Drop the axis of the target, the last one, where the target has none."""
         return array[..., 0] if self._one_dimensional else array
 
+    def _log_density(self, y: ArrayLike) -> NDArray[np.float64]:
+        (aligned,), shape = self._aligned(exact=True, y=y)
+        out = np.empty(aligned.shape[:2])
+        if self._mixture.n_targets == 1:
+            self._blockwise(self._marginals, lambda part, y: part.log_prob(y).squeeze(-1), [aligned], out)
+        else:
+            self._blockwise(self._mixture, Mixture.log_prob_anywhere, [aligned], out)
+        return out.reshape(shape[:-1])
+
     def _draws_width(self, n_samples: int) -> int:
         return n_samples * self._mixture.n_components * self._mixture.n_targets
 
@@ -1290,15 +1453,20 @@ class MixtureDistribution:
             self._mixture.n_components**2,
         )
 
-    def _aligned(self, *, exact: bool, **arguments: ArrayLike) -> tuple[list[NDArray[Any]], tuple[int, ...]]:
+    def _aligned(
+        self, *, exact: bool, levels: bool = False, **arguments: ArrayLike
+    ) -> tuple[list[NDArray[Any]], tuple[int, ...]]:
         """Arguments as views of one common shape (m, n, D), and the shape (..., n, D) that it stands for.
 
-        As in NumPy, a single row stretches to as many as an argument has.
+        As in NumPy, a single row stretches to as many as an argument has. With ``exact`` there must be a
+        value for each target; ``levels`` are not observed values.
         """
         n_targets, views = self._mixture.n_targets, []
         for name, value in arguments.items():
             array = as_numbers(value, name)
             if self._one_dimensional:
+                if not levels:
+                    warn_of_column(array, name, len(self))
                 array = array[..., None]
             elif exact and array.shape[-1:] != (n_targets,):
                 raise ValueError(
@@ -1310,9 +1478,10 @@ class MixtureDistribution:
             if shape[-1] != n_targets:
                 raise ValueError
         except ValueError:
-            expected = f"({len(self)},)" if self._one_dimensional else f"({len(self)}, {n_targets})"
-            shapes = " and ".join(f"{name} of shape {np.shape(value)}" for name, value in arguments.items())
-            raise ValueError(f"{shapes} cannot be broadcast against {expected}.") from None
+            expected = (len(self),) if self._one_dimensional else (len(self), n_targets)
+            raise not_broadcast(
+                expected, {name: np.shape(value) for name, value in arguments.items()}
+            ) from None
         size = int(np.prod(shape[:-1] if len(self) == 1 else shape[:-2]))
         return [np.broadcast_to(v, shape).reshape(size, len(self), n_targets) for v in views], shape
 
@@ -1344,13 +1513,30 @@ class MixtureDistribution:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
         return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
-    def _per_target(self, kernel: Callable[..., Tensor], **arguments: ArrayLike) -> NDArray[np.float64]:
-        aligned, shape = self._aligned(exact=False, **arguments)
+    def _quantiles(
+        self, kernel: Callable[..., Tensor], levels: NDArray[Any], at_zero: float, name: str = "q"
+    ) -> NDArray[np.float64]:
+        """Quantiles at levels in [0, 1]: ``at_zero`` is that at 0, minus it that at 1."""
+        inside = (levels > 0) & (levels < 1)
+        ends = np.where(levels == 0, at_zero, -at_zero)
+        found = self._per_target(kernel, levels=True, **{name: np.where(inside, levels, 0.5)})
+        return np.where(inside, found, ends)
+
+    def _per_target(
+        self, kernel: Callable[..., Tensor], *, levels: bool = False, **arguments: ArrayLike
+    ) -> NDArray[np.float64]:
+        """A kernel's answers for each target on its own, (..., n) or (..., n, D)."""
+        aligned, shape = self._aligned(exact=False, levels=levels, **arguments)
         if "a" in arguments and np.any(aligned[0] > aligned[1]):
             raise ValueError("b must not be below a.")
         out = np.empty(aligned[0].shape)
         self._blockwise(self._marginals, kernel, aligned, out)
         return self._squeeze(out.reshape(shape))
+
+
+def clipped(probability: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The same from 0 to 1: rounded weights may sum to a little more than one."""
+    return lambda *arguments: probability(*arguments).clamp_(0.0, 1.0)
 
 
 def blocks(length: int, width: int) -> Iterator[slice]:

@@ -10,18 +10,25 @@ from torch import Tensor
 from sklearn_mdn._distributions.typing import SeedLike
 
 
+def check_seed(random_state: SeedLike) -> np.random.Generator | np.random.RandomState:
+    """The generator that is given, not advanced, or the one that follows from a seed."""
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "random_state must be a non-negative integer, a RandomState, a Generator or None, "
+            f"got {random_state!r}."
+        ) from None
+
+
 def child_generators(random_state: SeedLike, count: int) -> list[np.random.Generator]:
     """Independent generators that follow from a seed, or from one advance of a generator given."""
-    if isinstance(random_state, np.random.RandomState):
-        seeds = random_state.randint(0, 2**32, size=(count, 4), dtype=np.uint32)
+    generator = check_seed(random_state)
+    if isinstance(generator, np.random.RandomState):
+        seeds = generator.randint(0, 2**32, size=(count, 4), dtype=np.uint32)
     else:
-        try:
-            generator = np.random.default_rng(random_state)
-        except (TypeError, ValueError):
-            raise ValueError(
-                "random_state must be a non-negative integer, a RandomState, a Generator or None, "
-                f"got {random_state!r}."
-            ) from None
         seeds = generator.integers(0, 2**32, size=(count, 4), dtype=np.uint32)
     return [np.random.default_rng(seed) for seed in seeds]
 

@@ -78,7 +78,8 @@ class TransformedDensity:
             return np.where(rising, self.mixture.cdf(z), self.mixture.sf(z))
         low, high = self._ends
         z = np.clip(z, low, high)
-        return np.where(rising, self.mixture.prob(low, z), self.mixture.prob(z, high)) / self._inside
+        below = np.where(rising, self.mixture.prob(low, z), self.mixture.prob(z, high))
+        return np.minimum(below / self._inside, 1.0)
 
     def ppf(self, q: ArrayLike) -> Array:
         """Quantiles of each target; q broadcasts as in :meth:`MixtureDistribution.ppf`."""

@@ -100,7 +100,9 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Raises
         ------
         ValueError
-            If both ``return_std`` and ``quantiles`` are asked for, or a level lies outside (0, 1).
+            If both ``return_std`` and ``quantiles`` are asked for, or a level lies outside (0, 1). The
+            quantiles at 0 and 1 are the infinities, no predictions; ``predict_distribution(X).ppf`` has
+            them.
 
         Examples
         --------
