@@ -48,7 +48,13 @@ for axis, (n_components, model) in zip(axes, models.items(), strict=True):
         model, X_test[:300], y_test[:300], levels=[], y_grid=y_grid, ax=axis
     )
     axis.plot(X_grid[:, 0], model.predict(X_grid), color="C1", label="conditional mean")
-    axis.set(title=f"n_components={n_components}", xlabel="reading x", ylabel="position y", xlim=(0, 1))
+    axis.set(
+        title=f"n_components={n_components}",
+        xlabel="reading x",
+        ylabel="position y",
+        xlim=(0, 1),
+        ylim=(-0.1, 1.1),
+    )
     axis.legend(loc="upper left")
 
 # %%

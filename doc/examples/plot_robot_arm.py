@@ -52,8 +52,8 @@ for covariance_type, model in models.items():
 seen = np.array([[0.2, 1.3]])
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), sharex=True, sharey=True, layout="constrained")
 for axis, (covariance_type, model) in zip(axes, models.items(), strict=True):
-    JointDensityDisplay.from_estimator(model, seen, ax=axis)
-    axis.set(title=covariance_type, xlabel="shoulder", ylabel="elbow")
+    JointDensityDisplay.from_estimator(model, seen, target_names=["shoulder", "elbow"], ax=axis)
+    axis.set_title(covariance_type)
 
 # %%
 # The mean of such a density is an arm that misses the point. The two highest modes are arms that reach it.

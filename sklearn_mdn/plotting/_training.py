@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.unwrap import unwrap
 from sklearn_mdn._estimators.regressor import MDNRegressor
-from sklearn_mdn.plotting._drawing import BLUE, VERMILION, options, prepare_axes
+from sklearn_mdn.plotting._drawing import VERMILION, Palette, options, prepare_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
 
 
 class TrainingCurveDisplay:
@@ -24,12 +33,12 @@ class TrainingCurveDisplay:
 
     Attributes
     ----------
-    loss_lines_, validation_lines_ : list of matplotlib Line2D
+    loss_lines_, validation_lines_ : list of matplotlib.lines.Line2D
         One for each network that has such values.
-    best_ : matplotlib Line2D or None
+    best_ : matplotlib.lines.Line2D or None
         Marks at the lowest held-out loss of each network.
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
 
     Examples
     --------
@@ -45,22 +54,35 @@ class TrainingCurveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, loss_curves, validation_scores=None):
+    loss_lines_: list[Line2D]
+    validation_lines_: list[Line2D]
+    best_: Line2D | None
+    ax_: Axes
+    figure_: Figure | SubFigure
+
+    def __init__(
+        self, *, loss_curves: Sequence[ArrayLike], validation_scores: Sequence[ArrayLike] | None = None
+    ) -> None:
         self.loss_curves = loss_curves
         self.validation_scores = validation_scores
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, loss_kw=None, validation_kw=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        ax: Axes | None = None,
+        loss_kw: dict[str, Any] | None = None,
+        validation_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the display of a fitted estimator.
 
         Parameters
         ----------
         estimator : MDNRegressor
             Fitted; also inside scikit-learn's wrappers.
-        ax : matplotlib Axes, default=None
-            Where to draw. None makes a figure.
-        loss_kw, validation_kw : dict, default=None
-            Keyword arguments of the lines of the training and the held-out loss.
+        ax, loss_kw, validation_kw
+            As in :meth:`plot`.
 
         Returns
         -------
@@ -93,12 +115,18 @@ class TrainingCurveDisplay:
         display = cls(loss_curves=regressor.loss_curve_, validation_scores=regressor.validation_scores_)
         return display.plot(ax, loss_kw=loss_kw, validation_kw=validation_kw)
 
-    def plot(self, ax=None, *, loss_kw=None, validation_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        loss_kw: dict[str, Any] | None = None,
+        validation_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the display.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
+        ax : matplotlib.axes.Axes, default=None
             Where to draw. None makes a figure.
         loss_kw, validation_kw : dict, default=None
             Keyword arguments of the lines of the training and the held-out loss.
@@ -122,48 +150,48 @@ class TrainingCurveDisplay:
         array([2])
         >>> plt.close(display.figure_)
         """
-        if not any(np.isfinite(curve).any() for curve in self.loss_curves):
+        losses = [np.asarray(curve, dtype=np.float64) for curve in self.loss_curves]
+        if not any(np.isfinite(curve).any() for curve in losses):
             raise ValueError("loss_curves must hold a curve with a finite value, got none.")
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
-        curves = [-np.asarray(scores) for scores in self.validation_scores or []]
+        palette = Palette.of(ax)
+        curves = [-np.asarray(scores, dtype=np.float64) for scores in self.validation_scores or []]
         held_out = [curve for curve in curves if np.isfinite(curve).any()]
-        many = len(self.loss_curves) > 1
-        thin = {"linewidth": 1.0, "alpha": 0.6} if many else {"linewidth": 1.6}
-        self.loss_lines_ = self._lines(ax, self.loss_curves, "training", options(loss_kw, color=BLUE, **thin))
-        self.validation_lines_ = self._lines(
-            ax, held_out, "held-out", options(validation_kw, color=VERMILION, **thin)
-        )
+        thin = {"linewidth": 1.0, "alpha": 0.6} if len(losses) > 1 else {"linewidth": 1.6}
+        drawn = options(loss_kw, color=palette.deep, **thin)
+        self.loss_lines_ = _draw_lines(ax, losses, "training", drawn)
+        drawn = options(validation_kw, color=VERMILION, **thin)
+        self.validation_lines_ = _draw_lines(ax, held_out, "held-out", drawn)
         self.best_ = None
         if held_out:
             epochs = [int(np.nanargmin(curve)) for curve in held_out]
             lowest = [curve[epoch] for curve, epoch in zip(held_out, epochs, strict=True)]
-            color = self.validation_lines_[0].get_color()
             (self.best_,) = ax.plot(
-                np.array(epochs) + 1,
-                lowest,
-                "o",
-                color=color,
-                markeredgecolor="white",
-                label="lowest held-out",
-            )
-        self._set_limits(ax, [*self.loss_curves, *held_out])
+                np.array(epochs) + 1, lowest, "o", color=self.validation_lines_[0].get_color(),
+                markeredgecolor=palette.paper, label="lowest held-out",
+            )  # fmt: skip
+        _set_limits(ax, [*losses, *held_out])
         ax.set(xlabel="epoch", ylabel="negative log-likelihood per row")
-        ax.legend(loc="best", frameon=False)
+        ax.legend(loc="best", **palette.legend)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _lines(self, ax, curves, label, drawn):
-        lines = []
-        for i, curve in enumerate(curves):
-            named = options(drawn, label=label if i == 0 else None)
-            lines += ax.plot(np.arange(1, len(curve) + 1), curve, **named)
-        return lines
 
-    def _set_limits(self, ax, curves):
-        """Show where the loss ends up: the first epochs can be far above."""
-        values = np.concatenate([np.asarray(curve) for curve in curves])
-        values = values[np.isfinite(values)]
-        late = np.concatenate([np.asarray(curve)[len(curve) // 20 :] for curve in curves])
-        low, high = values.min(), np.nanmax(late[np.isfinite(late)])
-        margin = 0.05 * (high - low) or 1.0
-        ax.set_ylim(low - margin, high + margin)
+def _draw_lines(
+    ax: Axes, curves: list[NDArray[np.float64]], label: str, drawn: dict[str, Any]
+) -> list[Line2D]:
+    lines: list[Line2D] = []
+    for i, curve in enumerate(curves):
+        named = options(drawn, label=label if i == 0 else None)
+        lines += ax.plot(np.arange(1, len(curve) + 1), curve, **named)
+    return lines
+
+
+def _set_limits(ax: Axes, curves: list[NDArray[np.float64]]) -> None:
+    """Show where the loss ends up: the first epochs can be far above."""
+    values = np.concatenate(curves)
+    values = values[np.isfinite(values)]
+    late = np.concatenate([curve[len(curve) // 20 :] for curve in curves])
+    low, high = values.min(), np.nanmax(late[np.isfinite(late)])
+    margin = 0.05 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + margin)

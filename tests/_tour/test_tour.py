@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._tour.table import MAX_CATEGORIES, MIN_ROWS, column_pipeline, read_table
-from sklearn_mdn.plotting._density import UnivariateRows, range_of
+from sklearn_mdn.plotting._rows import UnivariateRows, range_of
 
 
 def small_model(**parameters):
@@ -299,6 +299,6 @@ def test_the_process_reports_its_status(tmp_path):
 def test_a_far_outlier_does_not_squeeze_the_picture(tmp_path):
     rng = np.random.default_rng(0)
     density = MixtureDistribution(np.ones((200, 1)), rng.normal(0, 1, (200, 1)), np.ones((200, 1)))
-    grid = range_of(UnivariateRows(density, 200), np.append(rng.normal(0, 1.4, 199), 1e6))
+    grid = range_of(UnivariateRows(density), np.append(rng.normal(0, 1.4, 199), 1e6))
     assert grid[0] < -3
     assert 3 < grid[-1] < 20
