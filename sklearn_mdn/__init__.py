@@ -2,12 +2,14 @@
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
+from sklearn_mdn._estimators.gaussian import GaussianDensity
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._search.search import MDNSearchCV
 
 __all__ = [
     "DensityPool",
+    "GaussianDensity",
     "Inside",
     "MDNRegressor",
     "MDNSearchCV",

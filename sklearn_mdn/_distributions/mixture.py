@@ -220,6 +220,15 @@ class MixtureDistribution:
         chosen = torch.from_numpy(np.arange(len(self))[rows].copy())
         return self._like(self._mixture.take(chosen))
 
+    # With a length and rows, NumPy would take it for a sequence of sequences without end.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.float64]:
+        """Refuse: a distribution is no array."""
+        raise _no_array("be made an array")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Refuse: there is no arithmetic on distributions."""
+        raise _no_array(f"go through numpy.{ufunc.__name__}")
+
     def __repr__(self) -> str:
         """Say the numbers of rows, components, targets and members."""
         n_members, n_components = len(self._member_sizes), self._mixture.n_components
@@ -1537,6 +1546,13 @@ class MixtureDistribution:
 def clipped(probability: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The same from 0 to 1: rounded weights may sum to a little more than one."""
     return lambda *arguments: probability(*arguments).clamp_(0.0, 1.0)
+
+
+def _no_array(what: str) -> TypeError:
+    return TypeError(
+        f"a MixtureDistribution cannot {what}: it holds densities, one a row. Its mean(), std(), ppf(level) "
+        "and rvs(size) are arrays, and the scores of sklearn_mdn.metrics judge it as it is."
+    )
 
 
 def blocks(length: int, width: int) -> Iterator[slice]:

@@ -55,6 +55,9 @@ class DensityRegressorMixin(RegressorMixin, ABC):
     A subclass provides ``predict_distribution``.
     """
 
+    # scikit-learn asks the tags; tools that are older than those (yellowbrick, say) ask for this.
+    _estimator_type = "regressor"
+
     @abstractmethod
     def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Conditional density of the target in each row of X."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, cast
 
 import joblib
 import numpy as np
@@ -24,12 +24,13 @@ from sklearn.model_selection._validation import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, indexable
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
-from sklearn_mdn._distributions.unwrap import weight_argument
+from sklearn_mdn._distributions.unwrap import untransformed, weight_argument
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
@@ -48,6 +49,15 @@ class Splitter(Protocol):
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterable[tuple[Any, Any]]: ...
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int: ...
+
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def _if_refitted(method: Method) -> Method:
+    """A method that is there unless ``refit=False``, as GridSearchCV's are."""
+    decorator = available_if(lambda search: bool(search.refit))
+    return cast(Method, decorator(method))
 
 
 class MDNSearchCV(BaseSearchCV):
@@ -500,6 +510,137 @@ class MDNSearchCV(BaseSearchCV):
         if not held_out:  # as a refit on all rows would
             raise next(task.error for task in tasks if task.error is not None)
         return held_out
+
+    @_if_refitted
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, quantiles: ArrayLike | None = None
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predictions of the best estimator, with the options of its ``predict``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+        return_std : bool, default=False
+            Whether to return the standard deviation of the predicted density as well.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            Levels inside (0, 1). If given, the quantiles are returned instead of the mean.
+
+        Returns
+        -------
+        y_pred : ndarray
+            As :meth:`MDNRegressor.predict` returns them.
+        y_std : ndarray of the shape of y_pred
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        AttributeError
+            If ``refit=False``.
+        TypeError
+            If more than the mean is asked of a best estimator that predicts no densities.
+        ValueError
+            If both ``return_std`` and ``quantiles`` are asked for, or a level lies outside (0, 1).
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.predict(X[:3], quantiles=[0.05, 0.5, 0.95]).shape
+        (3, 3)
+        """
+        answer: NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]
+        if quantiles is None and not return_std:  # which any candidate can tell
+            answer = super().predict(X)
+        else:
+            regressor, rows = self._regressor(X)
+            answer = regressor.predict(rows, return_std=return_std, quantiles=quantiles)
+        return answer
+
+    @_if_refitted
+    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+        """Conditional density of the target in each row, by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to predict.
+
+        Returns
+        -------
+        distribution : MixtureDistribution
+            What the function :func:`predict_distribution` finds.
+
+        Raises
+        ------
+        AttributeError
+            If ``refit=False``.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> MDNSearchCV(mdn, {"n_components": [3]}, cv=2).fit(X, y).predict_distribution(X[:4])
+        <MixtureDistribution: 4 rows, 3 components, 1-d target>
+        """
+        regressor, rows = self._regressor(X)
+        distribution: MixtureDistribution = regressor.predict_distribution(rows)
+        return distribution
+
+    @_if_refitted
+    def sample(self, X: ArrayLike, n_samples: int = 1, random_state: Any = None) -> NDArray[np.float64]:
+        """Draw targets from the densities that the best estimator predicts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples_X, n_features)
+            Rows to draw for.
+        n_samples : int, default=1
+            Draws a row.
+        random_state : int, RandomState instance or None, default=None
+            An int gives the same draws in every call, None fresh ones.
+
+        Returns
+        -------
+        y_samples : ndarray of shape (n_samples_X, n_samples) or (n_samples_X, n_outputs, n_samples)
+            As :meth:`MDNRegressor.sample` returns them.
+
+        Raises
+        ------
+        AttributeError
+            If ``refit=False``.
+        ValueError
+            If ``n_samples`` is not a positive integer.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor, MDNSearchCV
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> mdn = MDNRegressor(max_iter=5, random_state=0)
+        >>> search = MDNSearchCV(mdn, {"n_components": [1, 3]}, cv=2).fit(X, y)
+        >>> search.sample(X[:3], n_samples=100, random_state=0).shape
+        (3, 100)
+        """
+        regressor, rows = self._regressor(X)
+        draws: NDArray[np.float64] = regressor.sample(rows, n_samples=n_samples, random_state=random_state)
+        return draws
+
+    def _regressor(self, X: ArrayLike) -> tuple[Any, Any]:
+        """The regressor of densities in the best estimator, and the rows as it sees them."""
+        core = untransformed(self, X)
+        return core.regressor, core.X
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> float:
         """Score of the best estimator on the given rows, as in GridSearchCV.
