@@ -430,7 +430,7 @@ class TestStacking:
             (1, [{"random_state": [0, 1, 2]}], True, 2**-20),
             (2, [{"dropout": [0.0, 0.02]}], True, 2**-20),
             (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], False, 2**-20),
-            (3, [{"early_stopping": [False], "max_iter": [20, 60]}], True, 2**-20),
+            (3, [{"early_stopping": [False], "max_iter": [10, 30]}], True, 2**-20),
             (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], True, 0.5),
         ],
     )
@@ -441,7 +441,7 @@ class TestStacking:
         y[:2] = 0.0, step
         weight = np.random.default_rng(1).uniform(0.0, 2.0, 60) if weighted else np.ones(60)
         network = MDNRegressor(
-            hidden_layer_sizes=16, max_iter=60, n_estimators=n_estimators, random_state=1, dtype="float64"
+            hidden_layer_sizes=16, max_iter=30, n_estimators=n_estimators, random_state=1, dtype="float64"
         )
         splits = list(KFold(3).split(X))
         search = MDNSearchCV(network, grid, cv=splits, refit="stacking").fit(X, y, sample_weight=weight)
