@@ -170,7 +170,8 @@ def test_no_stack_exceeds_its_bound(data, monkeypatch):
     train_plans = tasks.train_plans
     monkeypatch.setattr(tasks, "train_plans", record)
     grid = [{"n_components": [1], "alpha": [0.0, 0.1, 0.2]}, {"n_components": [60], "n_estimators": [2]}]
-    bound = 10 * network_bytes(small()._build(small()._validate(*data)), "float64")
+    model = small()
+    bound = 10 * network_bytes(model._build(model._validate(*data)), "float64")
     MDNSearchCV(small(), grid, cv=3, refit=False, max_stack_bytes=bound).fit(*data)
     assert sum(n_plans for n_plans, _ in sizes) == 12
     assert all(size <= bound or n_plans == 1 for n_plans, size in sizes)
