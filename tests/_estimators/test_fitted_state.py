@@ -121,7 +121,7 @@ class Interrupts:
 
 
 FAILURES = {
-    "no finite step": ({"learning_rate_init": 1e6}, (), FloatingPointError),
+    "no finite step": ({"learning_rate_init": 1e30}, (), FloatingPointError),
     "interrupted": ({}, [Interrupts()], KeyboardInterrupt),
     "impossible parameter": ({"hidden_layer_sizes": [0.5]}, (), ValueError),
 }

@@ -56,8 +56,13 @@ def score_gap(ours, theirs) -> float:
     """Largest difference of two searches' scores, which must have the same keys."""
     assert ours.cv_results_.keys() == theirs.cv_results_.keys()
     keys = [key for key in theirs.cv_results_ if "score" in key or "test" in key]
-    keys = [key for key in keys if "time" not in key]
+    ranks = [key for key in keys if "rank" in key]
+    keys = [key for key in keys if "time" not in key and key not in ranks]
     assert keys
+    assert ranks
+    for rank in ranks:  # candidates that are level but for rounding may change places
+        falling = theirs.cv_results_[rank.replace("rank", "mean")][np.argsort(ours.cv_results_[rank])]
+        assert (np.diff(falling) < 1e-6).all()
     return max(np.abs(ours.cv_results_[key] - theirs.cv_results_[key]).max() for key in keys)
 
 
@@ -165,7 +170,8 @@ def test_no_stack_exceeds_its_bound(data, monkeypatch):
     train_plans = tasks.train_plans
     monkeypatch.setattr(tasks, "train_plans", record)
     grid = [{"n_components": [1], "alpha": [0.0, 0.1, 0.2]}, {"n_components": [60], "n_estimators": [2]}]
-    bound = 10 * network_bytes(small()._build(small()._validate(*data)), "float64")
+    model = small()
+    bound = 10 * network_bytes(model._build(model._validate(*data)), "float64")
     MDNSearchCV(small(), grid, cv=3, refit=False, max_stack_bytes=bound).fit(*data)
     assert sum(n_plans for n_plans, _ in sizes) == 12
     assert all(size <= bound or n_plans == 1 for n_plans, size in sizes)
@@ -425,7 +431,7 @@ class TestStacking:
             (1, [{"random_state": [0, 1, 2]}], True, 2**-20),
             (2, [{"dropout": [0.0, 0.02]}], True, 2**-20),
             (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], False, 2**-20),
-            (3, [{"early_stopping": [False], "max_iter": [20, 60]}], True, 2**-20),
+            (3, [{"early_stopping": [False], "max_iter": [10, 30]}], True, 2**-20),
             (2, [{"n_components": [1, 3]}, {"early_stopping": [False]}], True, 0.5),
         ],
     )
@@ -436,7 +442,7 @@ class TestStacking:
         y[:2] = 0.0, step
         weight = np.random.default_rng(1).uniform(0.0, 2.0, 60) if weighted else np.ones(60)
         network = MDNRegressor(
-            hidden_layer_sizes=16, max_iter=60, n_estimators=n_estimators, random_state=1, dtype="float64"
+            hidden_layer_sizes=16, max_iter=30, n_estimators=n_estimators, random_state=1, dtype="float64"
         )
         splits = list(KFold(3).split(X))
         search = MDNSearchCV(network, grid, cv=splits, refit="stacking").fit(X, y, sample_weight=weight)
@@ -519,9 +525,10 @@ class TestStacking:
         for estimator in as_trained:
             estimator.calibration_ = np.ones(1)
         assert search.score(X_new, y_new) > DensityPool.from_fitted(as_trained).score(X_new, y_new) + 0.05
-        # What was told of the candidate is still what GridSearchCV would tell.
-        grid_search = GridSearchCV(network, {"n_components": [2]}, cv=4).fit(X, y)
-        assert search.best_score_ == pytest.approx(grid_search.best_score_, rel=1e-3)
+        # What is told of the candidate is what GridSearchCV would tell: of the networks as they were trained.
+        splits = KFold(4).split(X)
+        scores = [e.score(X[test], y[test]) for e, (_, test) in zip(as_trained, splits, strict=True)]
+        assert search.best_score_ == pytest.approx(np.mean(scores), rel=1e-6)
 
     def test_several_scorers(self, data):
         search = MDNSearchCV(
