@@ -10,16 +10,45 @@ from numpy.typing import NDArray
 MIN_VALIDATION_ROWS = 10
 
 
-def held_out_folds(n_rows: int, fraction: float, seed: int) -> list[NDArray[np.intp]]:
-    """One shuffle of the rows, cut into round(1 / fraction) folds, or fewer if those would be too small.
+# Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators": how its bits are mixed.
+MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
-    Of few rows half are held out at once: a network that nothing stops learns them by heart.
+
+def mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finalizer of SplitMix64: each bit that goes in changes half of those that come out."""
+    bits = (bits ^ (bits >> np.uint64(30))) * MIX[0]
+    bits = (bits ^ (bits >> np.uint64(27))) * MIX[1]
+    return bits ^ (bits >> np.uint64(31))
+
+
+def row_keys(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for each row of values (n, .), which hangs on its values and the seed alone."""
+    keys = mixed(np.full(len(values), np.uint64(seed) + GOLDEN))
+    bits = np.where(np.isnan(values), np.nan, values + 0.0).view(np.uint64)  # one NaN, no -0.0
+    for column in bits.T:
+        keys = mixed(keys ^ column) + GOLDEN
+    return (mixed(keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def fold_bounds(keys: NDArray[np.float64], fraction: float) -> NDArray[np.float64]:
+    """Keys at which folds but the first one begin: round(1 / fraction) folds, or fewer if those were small.
+
+    Rows of one key stay together. Of few rows half are held out at once: a network that nothing stops learns
+    them by heart. A row's fold hangs on its key alone, so that a later fit, to other rows, holds out no row
+    that this one trains on.
     """
-    if n_rows < 2:
-        return []
-    n_folds = max(2, round(min(1.0 / fraction, n_rows // MIN_VALIDATION_ROWS)))
-    order = np.random.default_rng(np.random.SeedSequence([seed])).permutation(n_rows)
-    return [np.sort(fold) for fold in np.array_split(order, n_folds)]
+    n_folds = max(2, round(min(1.0 / fraction, len(keys) // MIN_VALIDATION_ROWS)))
+    different, count = np.unique(keys, return_counts=True)
+    middle = np.cumsum(count) - 0.5 * count
+    fold = np.floor(middle / len(keys) * n_folds)
+    return different[1:][np.diff(fold) > 0]
+
+
+def held_out_folds(keys: NDArray[np.float64], bounds: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """The rows of each fold."""
+    fold = np.searchsorted(bounds, keys, side="right")
+    return [np.flatnonzero(fold == number) for number in range(len(bounds) + 1)]
 
 
 def members_folds(folds: list[NDArray[np.intp]], n_members: int) -> list[NDArray[np.intp]]:

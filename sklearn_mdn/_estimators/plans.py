@@ -52,6 +52,7 @@ class Plan:
     batch_size: int
     params: Tensor
     seed: int
+    folds: dict[str, Any] | None
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,18 +17,26 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.row_weights import check_row_weights
+from sklearn_mdn._estimators.arguments import (
+    check_memory,
+    check_targets_of,
+    group_keys,
+    names_of_targets,
+    naming,
+    stand_in,
+    weighted_table,
+)
 from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._estimators.folds import held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import predict_mixture
 from sklearn_mdn._estimators.progress import Progress
-from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet, encoded_rows
+from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
@@ -38,7 +45,6 @@ from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
-FEATURE_NAMES = ("n_features_in_", "feature_names_in_")
 EMBEDDING_NAMES = (
     *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
     *("gap_values", "category_coefs"),
@@ -204,6 +210,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         Features seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` had string names for all of them.
+    target_names_ : ndarray of shape (n_outputs,)
+        Names of the targets, where ``y`` was a series or a data frame with such names.
 
     References
     ----------
@@ -227,6 +235,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     >>> bool(0.8 < ((lower < y_test) & (y_test < upper)).mean() < 1)
     True
     """
+
+    # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
+    __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -351,6 +362,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit the networks.
 
@@ -368,6 +380,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             Their targets.
         sample_weight_val : array-like of shape (n_validation,), default=None
             Their weights.
+        groups : array-like of shape (n_samples,), default=None
+            What each row belongs to: a patient, a shop, a day. Networks then hold out whole groups, so that
+            early stopping and the factors on the deviations are judged by rows of groups that a network has
+            not seen. Give them where new rows will come from new groups. With routed metadata they are
+            requested by default.
 
         Returns
         -------
@@ -397,17 +414,16 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         >>> model.validation_scores_[0].shape
         (5,)
         """
-        with _features_kept(self):
-            data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val)
-            plan = self._build(data)
-            progress = Progress(self, plan, X, y, sample_weight)
-            (trained,) = train_plans(
-                [plan],
-                device=check_device(self.device),
-                dtype=getattr(torch, self.dtype),
-                on_epoch=progress.on_epoch,
-            )
-            self._store(plan, trained)
+        data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+        plan = self._build(data)
+        progress = Progress(self, plan, X, y, sample_weight)
+        (trained,) = train_plans(
+            [plan],
+            device=check_device(self.device),
+            dtype=getattr(torch, self.dtype),
+            on_epoch=progress.on_epoch,
+        )
+        self._store(plan, trained)
         progress.end()
         return self
 
@@ -419,6 +435,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> TrainingSet:
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
         self._check_settings(watched=X_val is not None)
@@ -427,6 +444,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             raise ValueError(f"X_val and y_val must come together, got {given} alone.")
         if X_val is None and sample_weight_val is not None:
             raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
+        if X_val is not None and groups is not None:
+            raise ValueError("groups say what to hold out, but with X_val nothing is: leave one of them out.")
         continues = self._continues()
         check_numeric(y)
         columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
@@ -435,20 +454,19 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         known = self._encoding() if continues else None
-        table, encoding = _weighted_table(columns, targets, sample_weight, known, min_rows=2)
+        group = None if groups is None else group_keys(groups, len(targets))
+        table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows=2, group=group)
         watched = None
         if X_val is not None and y_val is not None:
-            with _naming("X_val"):
+            with naming("X_val"):
                 columns_val = self._read(X_val, categorical=encoding.is_categorical, reset=False)
             targets_val = check_target(y_val, (len(columns_val), *targets.shape[1:]), name="y_val")
-            with _naming("sample_weight_val"):
-                watched, _ = _weighted_table(
-                    columns_val, targets_val, sample_weight_val, encoding, min_rows=1
-                )
+            with naming("sample_weight_val"):
+                watched, _ = weighted_table(columns_val, targets_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
             self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         )
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim)
+        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, names_of_targets(y))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -458,12 +476,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         is_frame = nw.dependencies.is_into_dataframe(X)
         if is_frame:
             validate_data(self, X, y, reset=reset, skip_check_array=True)
-        columns = read_columns(
-            X, categorical if is_frame or reset else None if not np.any(categorical) else categorical
-        )
+        columns = read_columns(X, categorical)
         if not is_frame:
             validate_data(self, X, y, reset=reset, skip_check_array=True)
-        check_array(_stand_in(columns), ensure_min_samples=0 if reset else 1, estimator=self)
+        check_array(stand_in(columns), ensure_min_samples=0 if reset else 1, estimator=self)
         return columns
 
     def _check_settings(self, watched: bool) -> None:
@@ -519,15 +535,15 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
-        _check_memory(network, self.n_estimators, data.encoding, self._column_names())
+        check_memory(network, self.n_estimators, data.encoding, self._column_names())
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
-        folds = []
+        folds, known_folds = [everything[:0]], None
         if data.n_watched:
             folds = [np.arange(data.n_train, len(data.rows))]
         elif self.early_stopping:
-            folds = held_out_folds(data.n_train, self.validation_fraction, seed)
-        validation = members_folds(folds or [everything[:0]], self.n_estimators)
+            folds, known_folds = self._held_out(data, seed)
+        validation = members_folds(folds, self.n_estimators)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
         params = torch.stack(
@@ -550,7 +566,34 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             batch_size=auto_batch_size(data.n_train) if self.batch_size == "auto" else self.batch_size,
             params=params,
             seed=seed,
+            folds=known_folds,
         )
+
+    def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
+        """Folds of training rows, of which each network holds out one, and what says which row is in which.
+
+        With ``warm_start`` folds begin where they did, so that what was trained on is not held out now.
+        """
+        keys, of_groups = data.keys(seed), data.rows.group is not None
+        nothing = [np.arange(0)]
+        if not self._continues():
+            bounds = fold_bounds(keys, self.validation_fraction)
+            if not len(bounds):
+                return nothing, None
+            return held_out_folds(keys, bounds), {"bounds": bounds, "of_groups": of_groups}
+        if self._folds is None or self._folds["of_groups"] != of_groups:
+            kept = "without groups" if of_groups else "by groups"
+            before = "all rows" if self._folds is None else f"all but rows held out {kept}"
+            raise ValueError(
+                f"warm_start=True goes on with networks that have been trained on {before}, so that none can "
+                "be held out otherwise now: give X_val and y_val, or set early_stopping=False."
+            )
+        folds = held_out_folds(keys, self._folds["bounds"])
+        if max(len(fold) for fold in folds) == data.n_train:
+            raise ValueError(
+                "X must hold rows to train on with warm_start=True, but earlier fits held out all of them."
+            )
+        return folds, self._folds
 
     def _settings(self, n_rows: int) -> MemberSettings:
         return MemberSettings(
@@ -598,8 +641,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             "n_outputs_": data.rows.y.shape[1],
             "target_ndim_": data.target_ndim,
             "_seed": plan.seed,
+            "_folds": plan.folds,
             "_architecture": plan.architecture,
         }
+        if data.target_names is not None:
+            attributes["target_names_"] = np.array(data.target_names, dtype=object)
         if self._continues():
             _append_history(attributes, self)
         return attributes
@@ -624,9 +670,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                 stacklevel=4,
             )
         attributes = self._fitted_attributes(plan, trained)
-        for name in EMBEDDING_NAMES:
-            self.__dict__.pop(f"{name}_", None)
-        self.__dict__.update(attributes)
+        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_"} - attributes.keys()
+        kept = {name: value for name, value in vars(self).items() if name not in gone}
+        self.__dict__ = kept | attributes  # at once: an interrupt leaves one state or the other
 
     # --------------------------------------------------------------------------------- predict
 
@@ -726,67 +772,3 @@ def _network_of(
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
     )
-
-
-@contextmanager
-def _features_kept(estimator: MDNRegressor) -> Iterator[None]:
-    """Let validation set the number and names of the features for as long as no error follows."""
-    before = {name: value for name, value in vars(estimator).items() if name in FEATURE_NAMES}
-    try:
-        yield
-    except BaseException:
-        for name in FEATURE_NAMES:
-            estimator.__dict__.pop(name, None)
-        estimator.__dict__.update(before)
-        raise
-
-
-@contextmanager
-def _naming(argument: str) -> Iterator[None]:
-    """Put the argument's name before the errors of checks that know it as X or sample_weight."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{argument}: {error}") from None
-
-
-def _check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: list[str]) -> None:
-    """Refuse more categories than memory has room for, of which numbers a stack keeps eight."""
-    if not encoding.n_codes:
-        return
-    try:
-        np.empty((8, n_members, network.n_parameters))
-    except (MemoryError, ValueError):
-        column = int(np.argmax(encoding.n_codes))
-        name = names[int(np.flatnonzero(encoding.is_categorical)[column])]
-        raise ValueError(
-            f"X must have fewer categories: memory has no room for {n_members} networks with "
-            f"{network.n_parameters} parameters each. Column {name!r} alone has "
-            f"{len(encoding.categories[column])} categories."
-        ) from None
-
-
-def check_targets_of(columns: Columns, y: Any, estimator: BaseEstimator) -> NDArray[np.float64]:
-    """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both."""
-    _, y = check_X_y(_stand_in(columns), y, multi_output=True, ensure_min_samples=2, estimator=estimator)
-    return np.asarray(y, dtype=np.float64)
-
-
-def _stand_in(columns: Columns) -> NDArray[np.float64]:
-    """An array of the shape of the table, for checks of its shape."""
-    return np.broadcast_to(0.0, (len(columns), len(columns.names)))
-
-
-def _weighted_table(
-    columns: Columns,
-    y: NDArray[np.float64],
-    sample_weight: ArrayLike | None,
-    encoding: Encoding | None,
-    min_rows: int,
-) -> tuple[Table, Encoding]:
-    if sample_weight is not None:
-        sample_weight = check_row_weights(sample_weight, columns.numbers)
-        n_rows = np.count_nonzero(sample_weight)
-        if n_rows < min_rows:
-            raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
-    return encoded_rows(columns, y.reshape(len(y), -1), sample_weight, encoding)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mdn._estimators.folds import row_keys
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
 
@@ -24,44 +25,52 @@ SMALLEST_WEIGHT = 1e-100
 class Table:
     """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,).
 
-    The columns of x are numbers, NaN for a gap, and then codes of categories.
+    The columns of x are numbers, NaN for a gap, and then codes of categories. ``group`` (n,) has a number for
+    what each row belongs to.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
+    group: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
 
     def head(self, n_rows: int) -> Table:
-        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows])
+        group = None if self.group is None else self.group[:n_rows]
+        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows], group)
 
 
 def canonical_rows(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64] | None
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    group: NDArray[np.float64] | None = None,
 ) -> Table:
     """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
 
     Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
-    that a fit to them is the same to the last bit.
+    that a fit to them is the same to the last bit. Equal rows of different groups stay apart.
     """
     present = present_rows(weight, len(x))
     weight = np.ones(len(x)) if weight is None else weight / weight.max()
-    rows = np.concatenate([x, y, weight[:, None]], axis=1)[present]
+    parts = [x, y, *([] if group is None else [group[:, None]]), weight[:, None]]
+    rows = np.concatenate(parts, axis=1)[present]
     rows = rows + 0.0  # -0.0 becomes 0.0
     rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and nothing else here is infinite
     rows = rows[np.lexsort(rows.T[::-1])]
     differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
     first = np.flatnonzero(np.concatenate([[True], differs]))
     merged = counted(np.add.reduceat(rows[:, -1], first))
-    n_features = x.shape[1]
+    n_features, n_values = x.shape[1], x.shape[1] + y.shape[1]
     kept = np.ascontiguousarray(rows[first, :n_features])
     kept[np.isinf(kept)] = np.nan
     return Table(
         x=kept,
-        y=np.ascontiguousarray(rows[first, n_features:-1]),
+        y=np.ascontiguousarray(rows[first, n_features:n_values]),
         weight=merged * (len(merged) / merged.sum()),
+        group=None if group is None else rows[first, n_values].copy(),
     )
 
 
@@ -75,15 +84,16 @@ def encoded_rows(
     y: NDArray[np.float64],
     weight: NDArray[np.float64] | None,
     encoding: Encoding | None = None,
+    group: NDArray[np.float64] | None = None,
 ) -> tuple[Table, Encoding]:
     """The rows of a table in canonical order, and its categories, found here if they are not given.
 
     Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
     """
     if encoding is not None:
-        return canonical_rows(encoding.encode(columns), y, weight), encoding
+        return canonical_rows(encoding.encode(columns), y, weight, group), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
-    table = canonical_rows(every.encode(columns), y, weight)
+    table = canonical_rows(every.encode(columns), y, weight, group)
     codes = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
     counts = [
         np.bincount(column, minlength=len(known) + 1)[1:]
@@ -181,6 +191,7 @@ class TrainingSet:
     encoding: Encoding
     standardization: Standardization
     target_ndim: int
+    target_names: tuple[str, ...] | None
 
     @classmethod
     def of(
@@ -190,14 +201,22 @@ class TrainingSet:
         encoding: Encoding,
         standardization: Standardization,
         target_ndim: int,
+        target_names: tuple[str, ...] | None,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
             x=standardization.x(np.concatenate([part.x for part in parts])),
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
+            group=table.group,
         )
-        return cls(rows, len(table), encoding, standardization, target_ndim)
+        return cls(rows, len(table), encoding, standardization, target_ndim, target_names)
+
+    def keys(self, seed: int) -> NDArray[np.float64]:
+        """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs."""
+        table = self.rows.head(self.n_train)
+        values = np.hstack([table.x, table.y]) if table.group is None else table.group[:, np.newaxis]
+        return row_keys(values, seed)
 
     @property
     def n_watched(self) -> int:

@@ -102,6 +102,7 @@ class _Recorder(MDNRegressor):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         self.arrived_: dict[str, Any] = {
             "X": X,
@@ -110,6 +111,7 @@ class _Recorder(MDNRegressor):
             "X_val": X_val,
             "y_val": y_val,
             "sample_weight_val": sample_weight_val,
+            "groups": groups,
         }
         return self
 
@@ -162,11 +164,16 @@ def train_stack(
     plans: list[Plan], settings: tuple[str, str], context: CallbackContext, caller: BaseEstimator
 ) -> tuple[list[Trained] | Exception, float]:
     """Train plans as one stack, telling callbacks; returns what came of it, or the error, and the seconds."""
+    callback_error: list[Exception] = []
 
     def on_epoch(epoch: int, state: TrainingState) -> bool:
-        step = context.subcontext(task_name="epoch")
-        step.call_on_fit_task_begin(estimator=caller)
-        stop: bool = step.call_on_fit_task_end(estimator=caller)
+        try:
+            step = context.subcontext(task_name="epoch")
+            step.call_on_fit_task_begin(estimator=caller)
+            stop: bool = step.call_on_fit_task_end(estimator=caller)
+        except Exception as error:  # no fault of the networks: it ends the search
+            callback_error.append(error)
+            raise
         return stop
 
     start = time.perf_counter()
@@ -178,6 +185,8 @@ def train_stack(
             plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
         )
     except Exception as error:
+        if callback_error:
+            raise
         result = error
     context.call_on_fit_task_end(estimator=caller)
     return result, time.perf_counter() - start
