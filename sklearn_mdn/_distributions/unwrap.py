@@ -423,8 +423,8 @@ def _refusal(estimator: Any, outermost: Any, error: NothingInsideError) -> str:
     return f"estimator must predict densities: {name}{inside} {reason}. {hint}"
 
 
-def weight_argument(estimator: Any) -> str:
-    """What the weights of the rows are called in ``fit``.
+def fit_argument(estimator: Any, name: str) -> str:
+    """What an argument of the innermost estimator, such as the weights of the rows, is called in ``fit``.
 
     Pipelines want the name of the step before it; where metadata are routed, the alias under which the
     innermost estimator asks for them.
@@ -432,15 +432,15 @@ def weight_argument(estimator: Any) -> str:
     prefix, inner = "", estimator
     while isinstance(inner, Pipeline) or _hands_weights_on(inner):
         if isinstance(inner, Pipeline):
-            name, inner = inner.steps[-1]
-            prefix += f"{name}__"
+            step, inner = inner.steps[-1]
+            prefix += f"{step}__"
         else:
             inner = inner.estimator
     if not get_config()["enable_metadata_routing"]:
-        return f"{prefix}sample_weight"
+        return f"{prefix}{name}"
     routing = None if inner is estimator else inner.get_metadata_routing()
-    alias = routing.fit.requests.get("sample_weight") if isinstance(routing, MetadataRequest) else None
-    return alias if isinstance(alias, str) else "sample_weight"
+    alias = routing.fit.requests.get(name) if isinstance(routing, MetadataRequest) else None
+    return alias if isinstance(alias, str) else name
 
 
 def _hands_weights_on(estimator: Any) -> bool:

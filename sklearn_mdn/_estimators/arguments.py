@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -86,8 +87,10 @@ def names_of_targets(y: Any) -> tuple[str, ...] | None:
     return tuple(names) if names and all(isinstance(name, str) and name for name in names) else None
 
 
-def group_keys(groups: ArrayLike, n_rows: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for the group of each row, which hangs on its label alone."""
+def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """A number in [0, 1) for the group of each row, which hangs on its label alone; None for one group."""
+    if groups is None:
+        return None
     labels = column_or_1d(groups, input_name="groups").tolist()
     if len(labels) != n_rows:
         raise ValueError(f"groups must have an entry for each of the {n_rows} rows of X, got {len(labels)}.")
@@ -95,7 +98,8 @@ def group_keys(groups: ArrayLike, n_rows: int) -> NDArray[np.float64]:
     if any(label is None or label != label for label in different):
         raise ValueError("groups must have no gaps, got None or NaN.")
     if len(different) < 2:
-        raise ValueError(f"groups must hold at least two different groups, got {len(different)}.")
+        warnings.warn("groups hold one group only, of which rows are held out.", UserWarning, stacklevel=6)
+        return None
 
     def key(label: Any) -> float:
         text = repr(float(label)) if isinstance(label, Real) else repr(label)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.unwrap import predict_distribution, untransformed, weight_argument
+from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, untransformed
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
 
@@ -171,7 +171,9 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
             if isinstance(estimator, str):  # "drop"
                 fitted.append((name, estimator))
                 continue
-            weights = {} if sample_weight is None else {weight_argument(estimator): sample_weight}
+            weights = (
+                {} if sample_weight is None else {fit_argument(estimator, "sample_weight"): sample_weight}
+            )
             fitted.append((name, clone(estimator).fit(X, y, **weights)))
         return self._adopt(fitted)
 

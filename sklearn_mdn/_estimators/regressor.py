@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -454,7 +453,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         known = self._encoding() if continues else None
-        group = None if groups is None else group_keys(groups, len(targets))
+        group = group_keys(groups, len(targets))
         table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows=2, group=group)
         watched = None
         if X_val is not None and y_val is not None:
@@ -473,12 +472,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _read(self, X: Any, y: Any = "no_validation", *, categorical: Any, reset: bool) -> Columns:
         """The columns of X, whose number and names are those of ``fit``, or become so with ``reset``."""
-        is_frame = nw.dependencies.is_into_dataframe(X)
-        if is_frame:
+        try:
             validate_data(self, X, y, reset=reset, skip_check_array=True)
+        except TypeError:  # the table may have no columns; then there is a better word for that
+            read_columns(X, None)
+            raise
         columns = read_columns(X, categorical)
-        if not is_frame:
-            validate_data(self, X, y, reset=reset, skip_check_array=True)
         check_array(stand_in(columns), ensure_min_samples=0 if reset else 1, estimator=self)
         return columns
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, cast
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext
 from sklearn.metrics._scorer import _MultimetricScorer
@@ -30,7 +31,11 @@ from sklearn.utils.validation import _check_method_params
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
+<<<<<<< HEAD
 from sklearn_mdn._distributions.unwrap import untransformed, weight_argument
+=======
+from sklearn_mdn._distributions.unwrap import fit_argument
+>>>>>>> ea34a0e (What a row is to a fit hangs on the row; groups are held out whole; a fault leaves the estimator as it was)
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
@@ -234,7 +239,8 @@ class MDNSearchCV(BaseSearchCV):
             Targets.
         **params : dict
             Passed on to the estimator's ``fit`` (``sample_weight``; split with the rows), the splitter
-            (``groups``) and the scorers, as in GridSearchCV.
+            (``groups``) and the scorers, as in GridSearchCV. The networks get the groups as well, and hold
+            out whole ones for early stopping.
 
         Returns
         -------
@@ -268,6 +274,7 @@ class MDNSearchCV(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        fit_params = self._fit_params(routed.estimator.fit, params)
         candidates, splits = list(self._candidates()), self._splits(X, y, routed.splitter.split)
         if self.verbose > 0:
             print(
@@ -275,7 +282,7 @@ class MDNSearchCV(BaseSearchCV):
                 f"totalling {len(splits) * len(candidates)} fits"
             )
         # 2. Train and score
-        tasks = self._tasks(candidates, splits, X, y, routed.estimator.fit)
+        tasks = self._tasks(candidates, splits, X, y, fit_params)
         self._train(tasks, context)
         for task in tasks:
             self._score_task(task, splits[task.split], X, y, scorers, routed.scorer.score)
@@ -285,7 +292,7 @@ class MDNSearchCV(BaseSearchCV):
             self.__dict__.pop(name, None)
         self._select(refit_metric, tasks)
         if self.refit:
-            self._refit(tasks, X, y, routed.estimator.fit, context)
+            self._refit(tasks, X, y, fit_params, context)
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -310,6 +317,15 @@ class MDNSearchCV(BaseSearchCV):
                 'refit must be a bool, "stacking", a callable or the name of a scorer, '
                 f"got {self.refit!r} beside scoring={self.scoring!r}."
             )
+
+    def _fit_params(self, routed: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+        """What goes to ``fit``, the splitter's groups with it: a network holds out whole ones as well.
+
+        Where metadata are routed, what the network requests decides; its default is to have them.
+        """
+        if params.get("groups") is None or get_config()["enable_metadata_routing"]:
+            return routed
+        return {fit_argument(self.estimator, "groups"): params["groups"], **routed}
 
     def _candidates(self) -> Iterable[Mapping[str, Any]]:
         grid = self.param_grid
@@ -350,6 +366,7 @@ class MDNSearchCV(BaseSearchCV):
                 X_train, y_train = _safe_split(task.estimator, X, y, train)
                 own_params = _check_method_params(X, params=fit_params, indices=train)
                 if network_of(task.estimator) is None:
+                    own_params.pop(fit_argument(self.estimator, "groups"), None)
                     task.estimator.fit(X_train, y_train, **own_params)
                 else:
                     prepare(task, parameters, X_train, y_train, own_params, cache)
@@ -490,7 +507,7 @@ class MDNSearchCV(BaseSearchCV):
 
     def _row_weights(self, fit_params: dict[str, Any], y: ArrayLike) -> NDArray[np.float64]:
         """Sample weights on their way to the network, or ones."""
-        return check_row_weights(fit_params.get(weight_argument(self.estimator)), y)
+        return check_row_weights(fit_params.get(fit_argument(self.estimator, "sample_weight")), y)
 
     def _held_out(self, tasks: list[Task], X: ArrayLike, y: ArrayLike) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""

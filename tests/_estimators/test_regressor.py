@@ -14,10 +14,10 @@ from sklearn.metrics import r2_score
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._estimators import prediction, regressor
-from sklearn_mdn._estimators.folds import held_out_folds, members_folds
+from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, members_folds
 from sklearn_mdn._estimators.likelihood import CALIBRATIONS
 from sklearn_mdn._estimators.regressor import auto_batch_size, auto_max_iter
-from sklearn_mdn._estimators.rows import canonical_rows, fitted_scaler
+from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows, fitted_scaler
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 EXACT = QUICK | {"dtype": "float64"}
@@ -365,11 +365,18 @@ def own_calibration(model, i, X, y, weight=None):
     return max(scores), CALIBRATIONS[int(np.argmax(scores))]
 
 
+def folds_of(model, X, y, weight=None):
+    """The folds of training rows, in canonical order, as the model's standardised rows decide."""
+    table = canonical_rows(X, y, weight)
+    data = TrainingSet.of(table, None, model._encoding(), model._standardization(), 1, None)
+    return held_out_folds(data.keys(model._seed), model._folds["bounds"])
+
+
 def test_the_internal_split_is_the_members_fold():
     X, y = problem(200)
     model = MDNRegressor(**EXACT, n_estimators=5).fit(X, y)
     table = canonical_rows(X, y[:, None], None)
-    folds = held_out_folds(200, 0.1, model._seed)
+    folds = folds_of(model, X, y[:, None])
     assert sorted(np.concatenate(folds)) == list(range(200))
     assert [len(fold) for fold in folds] == [20] * 10
     for i, fold in enumerate([folds[0], folds[1], folds[0], folds[1], folds[2]]):
@@ -401,9 +408,10 @@ def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watc
         folds, weight = [np.arange(60)], np.ones(60)
     else:
         model.fit(X, y, weight)
+        weight_given = weight
         table = canonical_rows(X, y.reshape(100, -1), weight)
         x, target, weight = table.x, table.y.reshape(y.shape), table.weight
-        folds = held_out_folds(100, 0.1, model._seed)
+        folds = folds_of(model, X, y.reshape(100, -1), weight_given)
     held_out = [(x[fold], target[fold], weight[fold]) for fold in folds]
     own = np.empty(M)
     for rows, members in zip(held_out, sharing, strict=False):
@@ -454,7 +462,8 @@ def test_rows_are_held_out_wherever_there_are_two(n):
 @pytest.mark.parametrize("n_members", [2, 3, 10, 50])
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])
 def test_an_ensemble_sees_every_row(n_members, fraction):
-    folds = members_folds(held_out_folds(205, fraction, seed=3), n_members)
+    keys = np.random.default_rng(3).random(205)
+    folds = members_folds(held_out_folds(keys, fold_bounds(keys, fraction)), n_members)
     assert len(folds) == n_members
     assert not set.intersection(*(set(fold) for fold in folds))
     assert (len({fold[0] for fold in folds}) < n_members) == (n_members > 2)  # some share a fold

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sklearn_mdn import MDNRegressor
+from sklearn_mdn._estimators import regressor
+from sklearn_mdn._estimators.folds import row_keys
 
 SETTINGS = {
     "n_components": 3,
@@ -139,3 +141,77 @@ def test_a_fit_that_cannot_go_on_says_so_and_keeps_what_was():
         model.set_params(learning_rate_init=1e300, clip_grad_norm=None).fit(X, y)
     np.testing.assert_array_equal(model.predict(X), prediction)
     assert model.n_iter_.tolist() == [3]
+
+
+def roles(model, X, y):
+    """Which rows, in the order given, the first network holds out."""
+    columns = np.hstack(
+        [(X - model.X_offset_) / model.X_scale_, (y[:, None] - model.y_offset_) / model.y_scale_]
+    )
+    return np.searchsorted(model._folds["bounds"], row_keys(columns, model._seed), side="right") == 0
+
+
+@pytest.mark.parametrize("n_more", [0, 1, 40])
+@pytest.mark.parametrize("dropped", [0, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_row_changes_its_role(monkeypatch, n_more, dropped, weighted):
+    """What was trained on is not held out later, whatever rows come, go, or count for nothing."""
+    X, y = problem(250)
+    model = MDNRegressor(**SETTINGS).fit(X[:200], y[:200])
+    held_out = roles(model, X, y)
+    assert held_out[:200].sum() == 20
+    plans = []
+
+    def spy(given, **settings):
+        plans.extend(given)
+        return train_plans(given, **settings)
+
+    train_plans = regressor.train_plans
+    monkeypatch.setattr(regressor, "train_plans", spy)
+    rows = slice(dropped, 200 + n_more)
+    weight = np.where(np.arange(250) % 9 == 0, 0.0, 1.0)[rows] if weighted else None
+    model.fit(X[rows], y[rows], weight)
+    (plan,) = plans
+    found = model.X_offset_ + model.X_scale_ * plan.data.rows.x[plan.validation[0]]
+    present = held_out[rows] if weight is None else held_out[rows] & (weight > 0)
+    expected = X[rows][present]
+    np.testing.assert_allclose(np.sort(found[:, 0]), np.sort(expected[:, 0]), rtol=1e-9)
+
+
+def test_windows_that_move_on_do_not_flatter_themselves():
+    """Six fits to overlapping windows: the held-out score says what new rows get, but for chance."""
+    random = np.random.default_rng(1)
+    X = random.normal(size=(3000, 8))
+    y = X[:, 0] + random.normal(size=3000)
+    model = MDNRegressor(warm_start=True, max_iter=100, random_state=0, dtype="float64")
+    for k in range(6):
+        model.fit(X[5 * k : 5 * k + 160], y[5 * k : 5 * k + 160])
+    assert model.score(X[1000:], y[1000:]) > -2.4  # it was -2.8 where positions decided
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ({"early_stopping": False}, {}, "have been trained on all rows, so that none can be held out"),
+        ({}, {"groups": np.arange(150) // 5}, "on all but rows held out without groups"),
+        ({"groups": np.arange(150) // 5}, {}, "on all but rows held out by groups"),
+    ],
+)
+def test_what_was_trained_on_cannot_be_held_out_otherwise(first, then, message):
+    X, y = problem()
+    groups = first.pop("groups", None) if "groups" in first else None
+    model = MDNRegressor(**SETTINGS, **first).fit(X, y, groups=groups)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match=f"warm_start=True goes on .* {message}"):
+        model.set_params(early_stopping=True).fit(X, y, **then)
+    np.testing.assert_array_equal(model.predict(X), before)
+    model.fit(X, y, X_val=X[:20], y_val=y[:20])
+    assert model.n_iter_.tolist() == [6]
+
+
+def test_held_out_rows_alone_cannot_be_trained_on():
+    X, y = problem()
+    model = MDNRegressor(**SETTINGS).fit(X, y)
+    held_out = roles(model, X, y)
+    with pytest.raises(ValueError, match="earlier fits held out all of them"):
+        model.fit(X[held_out], y[held_out])
