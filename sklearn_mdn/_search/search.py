@@ -31,11 +31,7 @@ from sklearn.utils.validation import _check_method_params
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
-<<<<<<< HEAD
-from sklearn_mdn._distributions.unwrap import untransformed, weight_argument
-=======
-from sklearn_mdn._distributions.unwrap import fit_argument
->>>>>>> ea34a0e (What a row is to a fit hangs on the row; groups are held out whole; a fault leaves the estimator as it was)
+from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
