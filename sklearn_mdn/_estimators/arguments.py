@@ -31,7 +31,7 @@ def naming(argument: str) -> Iterator[None]:
         raise type(error)(f"{argument}: {error}") from None
 
 
-def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: list[str]) -> None:
+def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: tuple[str, ...]) -> None:
     """Refuse more categories than memory has room for, of which numbers a stack keeps eight."""
     if not encoding.n_codes:
         return
@@ -98,7 +98,7 @@ def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | N
     if any(label is None or label != label for label in different):
         raise ValueError("groups must have no gaps, got None or NaN.")
     if len(different) < 2:
-        warnings.warn("groups hold one group only, of which rows are held out.", UserWarning, stacklevel=6)
+        warnings.warn("groups hold one group only, of which rows are held out.", UserWarning, stacklevel=7)
         return None
 
     def key(label: Any) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -465,7 +466,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         standardization = (
             self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         )
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, names_of_targets(y))
+        names = columns.names, names_of_targets(y)
+        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names)
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -474,8 +476,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         """The columns of X, whose number and names are those of ``fit``, or become so with ``reset``."""
         try:
             validate_data(self, X, y, reset=reset, skip_check_array=True)
-        except TypeError:  # the table may have no columns; then there is a better word for that
-            read_columns(X, None)
+        except (TypeError, ValueError):  # of what is no table at all there is more to say
+            if not nw.dependencies.is_into_dataframe(X):
+                read_columns(X, "from_dtype")
             raise
         columns = read_columns(X, categorical)
         check_array(stand_in(columns), ensure_min_samples=0 if reset else 1, estimator=self)
@@ -534,7 +537,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
-        check_memory(network, self.n_estimators, data.encoding, self._column_names())
+        check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
         folds, known_folds = [everything[:0]], None
@@ -666,7 +669,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
                 f"n_iter_no_change={self.n_iter_no_change} of them brought no improvement above "
                 f"tol={self.tol}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         attributes = self._fitted_attributes(plan, trained)
         gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_"} - attributes.keys()
@@ -680,9 +683,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _encoding(self) -> Encoding:
         return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
-
-    def _column_names(self) -> list[str]:
-        return [str(name) for name in vars(self).get("feature_names_in_", range(self.n_features_in_))]
 
     def _stored_weights(self) -> dict[str, NDArray[np.float64]]:
         """Fitted parameters under the names that the network knows them by."""

@@ -191,6 +191,7 @@ class TrainingSet:
     encoding: Encoding
     standardization: Standardization
     target_ndim: int
+    column_names: tuple[str, ...]
     target_names: tuple[str, ...] | None
 
     @classmethod
@@ -201,6 +202,7 @@ class TrainingSet:
         encoding: Encoding,
         standardization: Standardization,
         target_ndim: int,
+        column_names: tuple[str, ...],
         target_names: tuple[str, ...] | None,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
@@ -210,13 +212,17 @@ class TrainingSet:
             weight=np.concatenate([part.weight for part in parts]),
             group=table.group,
         )
-        return cls(rows, len(table), encoding, standardization, target_ndim, target_names)
+        return cls(rows, len(table), encoding, standardization, target_ndim, column_names, target_names)
 
     def keys(self, seed: int) -> NDArray[np.float64]:
-        """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs."""
+        """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs.
+
+        Standardised values count to a millionth, so that units, and how they are rounded, are nothing to it.
+        """
         table = self.rows.head(self.n_train)
-        values = np.hstack([table.x, table.y]) if table.group is None else table.group[:, np.newaxis]
-        return row_keys(values, seed)
+        if table.group is not None:
+            return row_keys(table.group[:, np.newaxis], seed)
+        return row_keys(np.round(np.hstack([table.x, table.y]) * 2.0**20), seed)
 
     @property
     def n_watched(self) -> int:

@@ -39,7 +39,8 @@ def not_plain(value, path):
     if isinstance(value, dict):
         return [found for key, item in value.items() for found in not_plain(item, f"{path}[{key!r}]")]
     if isinstance(value, np.ndarray):
-        return [] if value.dtype.kind in "fiu" else [path]
+        texts = all(isinstance(item, (str, type(None))) for item in value.ravel().tolist())
+        return [] if value.dtype.kind in "fiub" or texts else [path]
     return [] if value is None or isinstance(value, (Number, str)) else [f"{path}: {type(value)}"]
 
 

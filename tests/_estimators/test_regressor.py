@@ -368,7 +368,7 @@ def own_calibration(model, i, X, y, weight=None):
 def folds_of(model, X, y, weight=None):
     """The folds of training rows, in canonical order, as the model's standardised rows decide."""
     table = canonical_rows(X, y, weight)
-    data = TrainingSet.of(table, None, model._encoding(), model._standardization(), 1, None)
+    data = TrainingSet.of(table, None, model._encoding(), model._standardization(), 1, (), None)
     return held_out_folds(data.keys(model._seed), model._folds["bounds"])
 
 

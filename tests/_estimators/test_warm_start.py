@@ -145,10 +145,10 @@ def test_a_fit_that_cannot_go_on_says_so_and_keeps_what_was():
 
 def roles(model, X, y):
     """Which rows, in the order given, the first network holds out."""
-    columns = np.hstack(
-        [(X - model.X_offset_) / model.X_scale_, (y[:, None] - model.y_offset_) / model.y_scale_]
-    )
-    return np.searchsorted(model._folds["bounds"], row_keys(columns, model._seed), side="right") == 0
+    standardization = model._standardization()
+    values = np.hstack([standardization.x(X), standardization.y(y[:, None])])
+    keys = row_keys(np.round(values * 2.0**20), model._seed)
+    return np.searchsorted(model._folds["bounds"], keys, side="right") == 0
 
 
 @pytest.mark.parametrize("n_more", [0, 1, 40])
