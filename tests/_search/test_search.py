@@ -216,12 +216,10 @@ def test_sample_weights_and_groups(data):
     X, y = data
     weight, groups = np.random.default_rng(1).uniform(0, 2, len(y)), np.arange(len(y)) % 7
     grid = {"alpha": [0.0, 1.0]}
+    whole, name = small(early_stopping=False), "mdnregressor"
     for estimator, names in [
-        (small(early_stopping=False), ("alpha", "sample_weight")),
-        (
-            make_pipeline(StandardScaler(), small(early_stopping=False)),
-            ("mdnregressor__alpha", "mdnregressor__sample_weight"),
-        ),
+        (whole, ("alpha", "sample_weight")),
+        (make_pipeline(StandardScaler(), whole), (f"{name}__alpha", f"{name}__sample_weight")),
     ]:
         grid = {names[0]: [0.0, 1.0]}
         params = {names[1]: weight, "groups": groups}
