@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import runpy
@@ -15,7 +14,6 @@ import matplotlib.pyplot as plt
 import pytest
 
 import sklearn_mdn
-from sklearn_mdn.plotting import PITDisplay
 
 DATA = Path(__file__).resolve().parent / "data"
 TYPED, MISTYPED = DATA / "typed.py", DATA / "mistyped.py"
@@ -28,8 +26,6 @@ ignore_missing_imports = true
 [mypy-torch.*]
 follow_imports = skip
 """
-UNTYPED = inspect.signature(PITDisplay.from_estimator).return_annotation is inspect.Signature.empty
-waits = pytest.mark.xfail(UNTYPED, reason="the displays have no types yet")
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +53,10 @@ def errors(tmp_path_factory) -> dict[str, set[tuple[int, str]]]:
     return found
 
 
-@waits
 def test_right_code_passes(errors):
     assert errors[TYPED.name] == set()
 
 
-@waits
 def test_wrong_arguments_are_refused_where_they_stand(errors):
     lines = enumerate(MISTYPED.read_text().splitlines(), start=1)
     marked = {(number, line.partition("  # ")[2]) for number, line in lines if "  # " in line}

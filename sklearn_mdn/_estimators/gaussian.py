@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.unwrap import weight_argument
+from sklearn_mdn._distributions.unwrap import fit_argument
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
 
@@ -148,7 +148,9 @@ class GaussianDensity(MetaEstimatorMixin, DensityRegressorMixin, BaseEstimator):
         (3, 2)
         """
         _check_deviations(self.estimator)
-        weights = {} if sample_weight is None else {weight_argument(self.estimator): sample_weight}
+        weights = (
+            {} if sample_weight is None else {fit_argument(self.estimator, "sample_weight"): sample_weight}
+        )
         return self._adopt(clone(self.estimator).fit(X, y, **weights))
 
     def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
