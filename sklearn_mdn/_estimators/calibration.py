@@ -13,6 +13,10 @@ from sklearn_mdn._estimators.plans import Plan, Trained
 from sklearn_mdn._training.loop import rows_at_once
 
 
+# Scores nearer to each other than this share of them are equal but for rounding; the first one then counts.
+TIE = 1e-12
+
+
 def calibration_places(calibration: NDArray[np.float64]) -> NDArray[np.intp]:
     """Where factors stand in CALIBRATIONS."""
     return np.searchsorted(likelihood.CALIBRATIONS, calibration)
@@ -69,6 +73,8 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             )
             log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
             score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
-    best = np.argmax(np.nan_to_num(score, nan=-np.inf))
+    score = np.nan_to_num(score, nan=-np.inf)
+    enough = score.max() - TIE * np.abs(score.max()) if np.isfinite(score.max()) else -np.inf
+    best = np.argmax(score >= enough)
     factors: NDArray[np.float64] = np.array(likelihood.CALIBRATIONS)[places[best]]
     return factors
