@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn import DensityPool, Inside, MDNRegressor, look_inside, predict_distribution
 from sklearn_mdn._distributions.combined import MAX_COMPONENTS, joint
-from sklearn_mdn._distributions.unwrap import weight_argument
+from sklearn_mdn._distributions.unwrap import fit_argument
 from sklearn_mdn.metrics import log_likelihood_scorer, neg_crps_scorer
 from tests._distributions.linear_density import LinearDensity
 
@@ -369,7 +369,7 @@ class TestWeights:
         ],
     )
     def test_name(self, estimator, name):
-        assert weight_argument(estimator) == name
+        assert fit_argument(estimator, "sample_weight") == name
 
     def test_they_arrive(self):
         X, y = data()
