@@ -469,8 +469,10 @@ def predict_distribution(estimator: Any, X: Any) -> MixtureDistribution:
 
     A pipeline or a search forwards only scikit-learn's own method names. This function goes through them: the
     steps of a :class:`~sklearn.pipeline.Pipeline` transform X on the way, a search such as
-    :class:`~sklearn.model_selection.GridSearchCV` leads to its best estimator, and a
-    :class:`~sklearn.frozen.FrozenEstimator` to the estimator it keeps.
+    :class:`~sklearn.model_selection.GridSearchCV` leads to its best estimator, a
+    :class:`~sklearn.frozen.FrozenEstimator` to the estimator it keeps. Bags and votes are pools of their
+    estimators, and :class:`~sklearn.multioutput.MultiOutputRegressor` has the product of the densities of its
+    targets. :func:`look_inside` takes the steps, and rules for others.
 
     Parameters
     ----------

@@ -3,8 +3,10 @@
 The functions take what was observed and what was predicted, ``f(y_true, y_dist, *, ...)``. A prediction is a
 :class:`~sklearn_mdn.MixtureDistribution`, an array of draws of shape (n, M) or (n, D, M), or any object with
 the methods ``cdf``, ``logpdf`` and ``ppf`` of a frozen :mod:`scipy.stats` distribution, with one
-distribution a row. ``y_true`` has exactly the shape of the distributions, (n,) or (n, D). Quantiles of draws
-are interpolated as :func:`numpy.quantile` does by default.
+distribution a row, or a list of such objects, one a row. Distributions of SciPy's newer kind
+(:class:`scipy.stats.Normal`), of :mod:`torch.distributions`, of skpro and of NGBoost are taken too.
+``y_true`` has exactly the shape of the distributions, (n,) or (n, D). Quantiles of draws are interpolated as
+:func:`numpy.quantile` does by default.
 
 The scorers are called with an estimator, ``scorer(estimator, X, y)``; greater is better.
 """

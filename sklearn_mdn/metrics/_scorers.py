@@ -102,9 +102,9 @@ def make_density_scorer(
 
     Notes
     -----
-    The scorer goes through :class:`~sklearn.pipeline.Pipeline`, searches,
-    :class:`~sklearn.frozen.FrozenEstimator` and :class:`~sklearn.compose.TransformedTargetRegressor`. Behind
-    the last of these the density of the target follows from the change of variables
+    The scorer goes through the wrappers that :func:`~sklearn_mdn.look_inside` knows, and through
+    :class:`~sklearn.compose.TransformedTargetRegressor`. Behind that the density of the target is that of the
+    change of variables
 
     .. math:: p(y) = p_z(t(y))\, |\det t'(y)|,
 
@@ -112,7 +112,8 @@ def make_density_scorer(
     Scores that need more than the joint density and the distributions of single targets (the energy score
     of several targets, say) raise there. A transform whose values end where its training targets did, such
     as that of :class:`~sklearn.preprocessing.QuantileTransformer`, leaves no density beyond, so that the
-    log-likelihood of a target there is minus infinity.
+    log-likelihood of a target there is minus infinity. Where the values of a transform have an end that a
+    predicted density passes, the density is that given that z is a value of the transform.
 
     Several such scorers in one :func:`~sklearn.model_selection.cross_validate` or search share one
     prediction. As with scikit-learn's own scorers, ``set_score_request`` changes the object it is called
