@@ -25,7 +25,7 @@ HOUSE = {
     "_estimators": (None, {"torch", "numpy", "scipy", "sklearn", "narwhals"}),
     "_search": (None, {"torch", "numpy", "scipy", "sklearn", "joblib"}),
     "plotting": (None, {"numpy", "scipy", "sklearn", "narwhals", "matplotlib"}),
-    "_tour": (None, {"numpy", "sklearn", "joblib", "matplotlib"}),
+    "_tour": (None, {"numpy", "pandas", "sklearn", "joblib", "matplotlib"}),
     "__main__": (None, set()),
 }
 # The packages whose __init__ is a public module, which gathers names for users and for nobody inside.

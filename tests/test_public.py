@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import inspect
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import sklearn_mdn
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution
 from sklearn_mdn.metrics import distribution_report
 
@@ -47,6 +52,49 @@ def test_public_names_say_where_they_are_imported_from(name):
     assert PUBLIC[name].__module__ == module
     if not name.endswith("_scorer") or inspect.isfunction(PUBLIC[name]):
         assert PUBLIC[name].__qualname__ == short
+
+
+LAZY = """
+import sys
+import sklearn_mdn
+from sklearn_mdn import __version__
+assert not {"torch", "sklearn", "numpy"} & set(sys.modules)
+assert set(sklearn_mdn.__all__) <= set(dir(sklearn_mdn))
+assert not hasattr(sklearn_mdn, "Regressor")
+try:
+    from sklearn_mdn import Regressor
+except ImportError:
+    pass
+from sklearn_mdn.metrics import crps
+import sklearn_mdn._distributions.mixture as private
+assert private.MixtureDistribution.__module__ == "sklearn_mdn"  # before the package was asked for it
+from sklearn_mdn import *
+assert all(globals()[name] is vars(sklearn_mdn)[name] for name in sklearn_mdn.__all__)
+assert MixtureDistribution is private.MixtureDistribution
+"""
+
+
+def test_names_are_loaded_when_they_are_asked_for():
+    done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_type_checkers_read_is_what_is_loaded():
+    tree = ast.parse(Path(sklearn_mdn.__file__).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0]
+    seen = {
+        alias.name: node.module.removeprefix("sklearn_mdn.")
+        for node in imports
+        for alias in node.names
+        if node.module.startswith("sklearn_mdn.")
+    }
+    assert seen == sklearn_mdn._HOMES
+    assert sorted(seen) == sorted(sklearn_mdn.__all__)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(AttributeError, match="module 'sklearn_mdn' has no attribute 'Regressor'"):
+        sklearn_mdn.Regressor  # noqa: B018
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -21,6 +21,11 @@ def declared() -> dict[str, list[str]]:
     return {extra: re.findall(r"^([\w-]+)", text, flags=re.MULTILINE) for extra, text in groups.items()}
 
 
+def test_the_first_command_installs_all_that_the_tour_uses():
+    assert '".[tour]"' in COMMANDS[0]
+    assert set(declared()["tour"]) == {"matplotlib", "pandas"}
+
+
 def test_there_are_two_commands():
     assert len(COMMANDS) == 2
     shown = re.findall(r"^ {4}.*\bpip install\b.*$", (ROOT / "README.rst").read_text(), flags=re.MULTILINE)

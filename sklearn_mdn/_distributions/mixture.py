@@ -116,6 +116,8 @@ class MixtureDistribution:
     (2, array([2.]), array([1.1]))
     """
 
+    __module__ = "sklearn_mdn"
+
     def __init__(
         self,
         weights: ArrayLike,

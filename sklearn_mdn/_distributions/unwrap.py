@@ -70,6 +70,8 @@ class Inside:
     True
     """
 
+    __module__ = "sklearn_mdn"
+
     estimator: Any
     X: Any = None
     target_transformer: Any = None
@@ -511,3 +513,6 @@ def predict_distribution(estimator: Any, X: Any) -> MixtureDistribution:
     """
     core = untransformed(estimator, X)
     return core.regressor.predict_distribution(core.X)
+
+
+look_inside.__module__ = predict_distribution.__module__ = "sklearn_mdn"

@@ -65,6 +65,8 @@ class GaussianDensity(MetaEstimatorMixin, DensityRegressorMixin, BaseEstimator):
     True
     """
 
+    __module__ = "sklearn_mdn"
+
     _parameter_constraints = {"estimator": [HasMethods(["fit", "predict"])]}
 
     def __init__(self, estimator: Any) -> None:

@@ -68,6 +68,8 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
     (4, 6)
     """
 
+    __module__ = "sklearn_mdn"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimators": [list],
         "weights": ["array-like", None],

@@ -236,6 +236,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
     True
     """
 
+    __module__ = "sklearn_mdn"
+
     # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
     __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True}
 

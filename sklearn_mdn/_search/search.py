@@ -171,6 +171,8 @@ class MDNSearchCV(BaseSearchCV):
     (2,)
     """
 
+    __module__ = "sklearn_mdn"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseSearchCV._parameter_constraints,
         "param_grid": [dict, list, Iterable],

@@ -1,31 +1,27 @@
-"""Tables for ``python -m sklearn_mdn``: a CSV file or the bundled data, and their columns as features."""
+"""Tables for ``python -m sklearn_mdn``: features as they are, a target, and what is worth knowing of them."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_diabetes
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-DELIMITERS = ",;\t|"
-MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+from sklearn_mdn._tables.columns import read_columns
+from sklearn_mdn._tour.reading import Source, TableError, doubt_about, read_source, table_name
+from sklearn_mdn._tour.remarks import holds_dates, remarks_on_labels, remarks_on_numbers, spelling_hint
+
+if TYPE_CHECKING:
+    import pandas
+
 MIN_ROWS = 20
-MAX_CATEGORIES = 20
+MAX_NAMES = 20
 LARGEST = 1e150  # a sum of squares of such numbers is one that a float64 can hold
-
-
-class TableError(ValueError):
-    """What is wrong with a table, in one line for the person who brought it."""
+WITHOUT_INFINITIES = ".replace([float('inf'), float('-inf')], float('nan'))"
+UNNAMED = re.compile(r"Unnamed: \d+")  # what pandas calls a column without a name
 
 
 @dataclass(frozen=True)
@@ -36,62 +32,70 @@ class Table:
     ----------
     name : str
         What the table is called in messages and file names.
-    X : ndarray of shape (n, d)
-        Numbers and texts, NaN where a value is missing.
+    X : DataFrame or ndarray of shape (n, d)
+        As MDNRegressor takes it.
     y : ndarray of shape (n,)
         The target, finite.
     columns : list of str
         Names of the features.
-    numeric, categorical : list of int
-        Which columns of X hold numbers and which hold texts.
     target : str
         Name of the target.
     notes : list of str
-        What was left out or will be filled in, a sentence each.
+        What was left out or may mislead, a sentence each.
+    code : tuple of (str, str)
+        Python: an import, and an expression for X that may use the fitted ``model``.
     """
 
     name: str
-    X: NDArray[Any]
+    X: Any
     y: NDArray[np.float64]
     columns: list[str]
-    numeric: list[int]
-    categorical: list[int]
     target: str
     notes: list[str]
+    code: tuple[str, str]
 
 
 def diabetes_table() -> Table:
     """The diabetes data bundled with scikit-learn (Efron, Hastie, Johnstone and Tibshirani 2004)."""
+    from sklearn.datasets import load_diabetes
+
     data = load_diabetes()
-    columns = list(data.feature_names)
-    target = "disease progression after one year"
-    return Table("diabetes", data.data, data.target, columns, list(range(len(columns))), [], target, [])
+    return Table(
+        name="diabetes",
+        X=data.data,
+        y=data.target,
+        columns=list(data.feature_names),
+        target="disease progression after one year",
+        notes=[],
+        code=("from sklearn.datasets import load_diabetes", "load_diabetes().data"),
+    )
 
 
 def read_table(path: str | Path, target: str) -> Table:
-    """Read a CSV file with a header line.
+    """Read a table from a file.
 
     Parameters
     ----------
     path : str or Path
-        A UTF-8 text file, its fields separated by comma, semicolon, tab or bar.
+        What :func:`read_source` takes.
     target : str
         Name of the column to be predicted. Rows without a value in it are left out.
 
     Returns
     -------
     Table
-        Columns in which every value that is not missing is a finite number are numeric, others are
-        categorical. Columns without a name or without any value are left out.
+        Without columns that have no name, hold no value, or hold what is neither numbers nor categories.
 
     Raises
     ------
     TableError
         When the file cannot be read as such a table.
     """
-    header, rows, lines = _read_rows(path)
-    position = _target_position(path, header, target)
-    y = _target_values(path, [row[position] for row in rows], lines, target)
+    source = read_source(path)
+    import pandas
+
+    frame = source.frame
+    y = _target_values(path, source, target)
     known = ~np.isnan(y)
     if known.sum() < MIN_ROWS:
         raise TableError(
@@ -100,91 +104,101 @@ def read_table(path: str | Path, target: str) -> Table:
     _check_size(path, target, y)
     if np.ptp(y[known]) == 0.0:
         raise TableError(f"{path}: '{target}' is {y[known][0]:g} in every row, there is nothing to predict")
-    notes = []
+    notes = list(source.notes)
     if not known.all():
         notes.append(f"{_count((~known).sum(), 'row')} without a value of '{target}' left out.")
-    rows = [row for row, keep in zip(rows, known, strict=True) if keep]
-    features, kinds = {}, {}
-    for index, name in enumerate(header):
-        if index == position:
-            continue
-        values, kinds[name], note = _column(name, [row[index] for row in rows])
-        if kinds[name] == "numeric":
-            _check_size(path, name, np.array(values))
-        notes += [note] if note else []
-        if values is not None:
-            features[name] = values
-    if not features:
-        raise TableError(f"{path}: no column besides '{target}' holds any value")
+    if len(np.unique(y[known])) == 2:
+        low, high = np.unique(y[known])
+        notes.append(
+            f"'{target}' is either {low:g} or {high:g}: a classifier predicts the probability of each."
+        )
+    kept, call = {}, source.call
+    for name in frame.columns:
+        if name != target:
+            values, column_notes = _feature(path, name, frame[name][known])
+            notes += column_notes
+            if values is not None:
+                kept[name] = values
+    if any(_infinite(frame[name]).any() for name in kept):
+        call += WITHOUT_INFINITIES
+    if not kept:
+        raise TableError(f"{path}: no column besides '{target}' holds what can be learned from")
     return Table(
-        name=Path(path).stem,
-        X=np.column_stack([np.array(values, dtype=object) for values in features.values()]),
+        name=table_name(path),
+        X=pandas.DataFrame(kept),
         y=y[known],
-        columns=list(features),
-        numeric=[index for index, name in enumerate(features) if kinds[name] == "numeric"],
-        categorical=[index for index, name in enumerate(features) if kinds[name] == "categorical"],
+        columns=list(kept),
         target=target,
         notes=notes,
+        code=("import pandas", f"{call}[model.feature_names_in_]"),
     )
 
 
-def column_pipeline(table: Table) -> Pipeline:
-    """From rows like those of ``table``, also in data frames, to complete, standardised features."""
-    number = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    text = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value="missing"),
-        OneHotEncoder(handle_unknown="ignore", max_categories=MAX_CATEGORIES, sparse_output=False),
-    )
-    return make_pipeline(
-        FunctionTransformer(np.asarray, kw_args={"dtype": object}),
-        ColumnTransformer([("numeric", number, table.numeric), ("categorical", text, table.categorical)]),
-    )
+# ------------------------------------------------------------------------------------------ target
 
 
-def _read_rows(path: str | Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """Header, rows and each row's line number."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter)
-            numbered = [([field.strip() for field in row], reader.line_num) for row in reader if any(row)]
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise TableError(f"{path}: not a text file in UTF-8") from None
-    except csv.Error as error:
-        raise TableError(f"{path}: not a CSV file ({error})") from None
-    except OSError as error:
-        raise TableError(f"{path}: {error.strerror}") from None
-    if len(numbered) < 2:
-        raise TableError(f"{path}: {'no rows below the header' if numbered else 'the file is empty'}")
-    header, rows = numbered[0][0], numbered[1:]
-    for row, line in rows:
-        if len(row) != len(header):
-            raise TableError(f"{path}, line {line}: {len(row)} fields, the header has {len(header)}")
-    return header, [row for row, _ in rows], [line for _, line in rows]
+def _target_values(path: str | Path, source: Source, target: str) -> NDArray[np.float64]:
+    """The target as numbers, NaN for gaps."""
+    import pandas
 
-
-def _target_position(path: str | Path, header: Sequence[str], target: str) -> int:
-    named = [name for name in header if name]
-    twice = sorted({name for name in named if named.count(name) > 1})
-    if twice:
-        raise TableError(f"{path}: more than one column is called '{twice[0]}'")
+    named = [name for name in source.frame.columns if not UNNAMED.fullmatch(name)]
     if target not in named:
-        raise TableError(f"{path}: no column '{target}'; the columns are {', '.join(named)}")
-    return header.index(target)
+        shown = ", ".join(named[:MAX_NAMES]) + ", ..." * (len(named) > MAX_NAMES)
+        raise TableError(f"{path}: no column '{target}'; the columns are {shown}{doubt_about(named)}")
+    column = source.frame[target]
+    if pandas.api.types.is_datetime64_any_dtype(column) or pandas.api.types.is_timedelta64_dtype(column):
+        raise TableError(f"{path}: '{target}' must hold numbers, got the type {column.dtype}")
+    given = column.astype(object)
+    y = pandas.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = np.flatnonzero((np.isnan(y) & column.notna().to_numpy()) | np.isinf(y))
+    if wrong.size:
+        row, value = column.index[wrong[0]] + source.first_row, given.iloc[wrong[0]]
+        hint = spelling_hint(str(value))
+        if not hint and wrong.size == column.notna().sum():
+            hint = " (it holds no numbers at all; classes are for a classifier)"
+        raise TableError(f"{path}, row {row}: '{target}' must be a finite number, got '{value}'{hint}")
+    return np.asarray(y)
 
 
-def _target_values(
-    path: str | Path, texts: Sequence[str], lines: Sequence[int], target: str
-) -> NDArray[np.float64]:
-    values = [math.nan if _is_missing(text) else _number(text) for text in texts]
-    for text, value, line in zip(texts, values, lines, strict=True):
-        if value is None:
-            raise TableError(f"{path}, line {line}: '{target}' must be a finite number, got '{text}'")
-    return np.array(values, dtype=np.float64)
+# ---------------------------------------------------------------------------------------- features
+
+
+def _feature(path: str | Path, name: str, values: pandas.Series) -> tuple[pandas.Series | None, list[str]]:
+    """A column as the model takes it (None if it is left out), and remarks on it."""
+    if UNNAMED.fullmatch(name):
+        return None, ["A column without a name is left out."]
+    notes = []
+    infinite = _infinite(values)
+    if infinite.any():
+        notes.append(f"Column '{name}': {_count(infinite.sum(), 'infinite value')}, taken as missing.")
+        values = values.mask(infinite)
+    n_missing = int(values.isna().sum())
+    if n_missing == len(values):
+        return None, [*notes, f"Column '{name}' has no values and is left out."]
+    if holds_dates(values):
+        return None, [
+            *notes,
+            f"Column '{name}' holds dates and is left out. Turn it into numbers to use it, such as days "
+            "since a date, the weekday or the month.",
+        ]
+    try:
+        columns = read_columns(values.to_frame(), "from_dtype")
+    except (TypeError, ValueError) as error:
+        return None, [*notes, f"Column '{name}' is left out: {error}"]
+    if columns.labels:
+        labels = columns.labels[0]
+        meaning, remarks = "taken as a category", remarks_on_labels(name, labels)
+    else:
+        _check_size(path, name, columns.numbers)
+        meaning = "for which the network learns a number"
+        remarks = remarks_on_numbers(name, columns.numbers[:, 0])
+    if n_missing:
+        notes.append(f"Column '{name}': {_count(n_missing, 'missing value')}, {meaning}.")
+    return values, notes + remarks
+
+
+def _infinite(values: pandas.Series) -> pandas.Series:
+    return values.isin([np.inf, -np.inf])
 
 
 def _check_size(path: str | Path, name: str, values: NDArray[np.float64]) -> None:
@@ -193,42 +207,5 @@ def _check_size(path: str | Path, name: str, values: NDArray[np.float64]) -> Non
         raise TableError(f"{path}: '{name}' has values as large as {largest:g}, {LARGEST:g} is the most")
 
 
-def _column(name: str, texts: Sequence[str]) -> tuple[list[float | str] | None, str, str]:
-    """Values (None if the column is left out), kind, and what a reader should know of it."""
-    if not name:
-        return None, "", "A column without a name is left out."
-    present = [text for text in texts if not _is_missing(text)]
-    n_missing = len(texts) - len(present)
-    if not present:
-        return None, "", f"Column '{name}' has no values and is left out."
-    numeric = all(_number(text) is not None for text in present)
-    values: list[Any] = [
-        math.nan if _is_missing(text) else _number(text) if numeric else text for text in texts
-    ]
-    note = ""
-    if n_missing:
-        filled = (
-            "filled with the median of the training rows" if numeric else "kept as a category of their own"
-        )
-        note = f"Column '{name}': {_count(n_missing, 'missing value')}, {filled}."
-    if not numeric and len(set(present)) > MAX_CATEGORIES:
-        note += f" Column '{name}': {len(set(present))} different texts, rare ones taken together."
-    return values, "numeric" if numeric else "categorical", note.strip()
-
-
-def _is_missing(text: str) -> bool:
-    return text.lower() in MISSING
-
-
-def _number(text: str) -> float | None:
-    """The finite number that ``text`` spells, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    # Python's float also takes digit groups, "1_000", which no other reader of CSV does.
-    return value if math.isfinite(value) and "_" not in text else None
-
-
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

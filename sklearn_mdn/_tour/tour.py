@@ -1,10 +1,8 @@
-"""``python -m sklearn_mdn``: fit, score and draw densities, on bundled data or on a CSV file."""
+"""The tour itself: fit, score and draw densities of a table."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,28 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import BayesianRidge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn._estimators.regressor import MDNRegressor
-from sklearn_mdn._tour.table import Table, TableError, column_pipeline, diabetes_table, read_table
+from sklearn_mdn._tables.columns import Columns, read_columns
+from sklearn_mdn._tour.saving import replacing
+from sklearn_mdn._tour.table import Table
 from sklearn_mdn.metrics._scores import coverage, crps, log_likelihood
 
 CONFIDENCE = 0.9
 TEST_SIZE = 0.25
 # An ensemble, which was better than one network on every data set of benchmarks/density.py.
 SETTINGS: dict[str, Any] = {"n_estimators": 5, "random_state": 0}
-MAX_NAMES = 20
+MAX_CATEGORIES = 20  # of a column, for the linear model
+MAX_NOTES = 20
 
 
 class _EpochLine:
     """Callback that counts the epochs of a fit in one line of the terminal, or in a last line of a log."""
 
     def __init__(self) -> None:
+        self.n_epochs = 0
         self._in_place = sys.stdout.isatty()
         self._text = ""
 
@@ -48,9 +52,9 @@ class _EpochLine:
     def on_fit_task_end(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         if context.max_subtasks:  # the fit itself, not one of its epochs
             return
-        epoch, n_epochs = context.task_id + 1, context.parent.max_subtasks
+        epoch, self.n_epochs = context.task_id + 1, context.parent.max_subtasks
         seconds = perf_counter() - self._start
-        self._text = f"  epoch {epoch} of {n_epochs}, {seconds:.1f} s"
+        self._text = f"  epoch {epoch} of at most {self.n_epochs}, {seconds:.1f} s"
         if self._in_place:
             print(f"\r{self._text}", end="", flush=True)
 
@@ -59,101 +63,98 @@ class _EpochLine:
             print("" if self._in_place else self._text, flush=True)
 
 
-def main(argv: Sequence[str] | None = None, *, model: MDNRegressor | None = None) -> int:
-    """Run the tour.
+def run(table: Table, model: MDNRegressor | None, out: Path | None) -> None:
+    """Fit on one part of the rows, compare on the other, save and draw.
 
     Parameters
     ----------
-    argv : sequence of str, default=None
-        Command line arguments, by default those of the process.
-    model : MDNRegressor, default=None
-        What to fit in place of the tour's own settings.
-
-    Returns
-    -------
-    int
-        Exit status: 0, or 2 with one line on standard error.
+    table : Table
+        All rows.
+    model : MDNRegressor or None
+        What is fitted; None for the tour's own settings.
+    out : Path or None
+        Where the fitted model is saved, if it is.
     """
-    arguments = _parser().parse_args(argv)
-    try:
-        table, out = _read(arguments)
-        _tour(table, MDNRegressor(**SETTINGS) if model is None else model, out)
-    except TableError as error:
-        return _refuse(str(error))
-    except OSError as error:  # no right to write here, or no room
-        return _refuse(": ".join(str(part) for part in (error.filename, error.strerror) if part))
-    return 0
-
-
-def _refuse(message: str) -> int:
-    print(f"sklearn_mdn: error: {message}", file=sys.stderr)
-    return 2
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sklearn_mdn",
-        description="Fit a mixture density network, compare it with a linear-Gaussian model on held-out rows "
-        "and draw the predicted densities. Without arguments: on data bundled with scikit-learn.",
-    )
-    parser.add_argument("data", nargs="?", help="CSV file with a header line")
-    parser.add_argument("--target", metavar="NAME", help="column to be predicted")
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help="where to save the pipeline [mdn_<data>.joblib for a CSV file; else it is not saved]",
-    )
-    return parser
-
-
-def _read(arguments: argparse.Namespace) -> tuple[Table, Path | None]:
-    """The table, and where the pipeline goes (None for the bundled data, unless asked for)."""
-    if arguments.data is None:
-        if arguments.target is not None:
-            raise TableError("--target needs a CSV file to take the column from")
-        out = arguments.out
-        table = diabetes_table()
-    else:
-        if arguments.target is None:
-            raise TableError(f"--target NAME is needed: which column of {arguments.data} is to be predicted")
-        table = read_table(arguments.data, arguments.target)
-        out = arguments.out or f"mdn_{table.name}.joblib"
-    if out is not None and Path(out).is_dir():
-        raise TableError(f"{out}: is a folder, --out takes a file name")
-    if out is not None and not Path(out).resolve().parent.is_dir():
-        raise TableError(f"{out}: no such folder to save the pipeline in")
-    return table, None if out is None else Path(out)
-
-
-def _tour(table: Table, model: MDNRegressor, out: Path | None) -> None:
-    """Fit on one part of the rows, compare on the other, draw and save."""
+    model = MDNRegressor(**SETTINGS) if model is None else model
     X_train, X_test, y_train, y_test = train_test_split(table.X, table.y, test_size=TEST_SIZE, random_state=0)
     print(f"{table.name}: {len(table.y)} rows, {_columns(table)}; target: {table.target}")
-    for note in table.notes:
+    for note in table.notes[:MAX_NOTES]:
         print(f"  {note}")
+    if len(table.notes) > MAX_NOTES:
+        print(f"  ... and {len(table.notes) - MAX_NOTES} more remarks of this kind")
     print(f"{len(y_train)} rows to learn from, {len(y_test)} held out")
     print(f"Fitting {model}")
 
-    start = perf_counter()
-    pipeline = Pipeline([("columns", column_pipeline(table)), ("mdn", model.set_callbacks(_EpochLine()))])
-    pipeline.fit(X_train, y_train)
+    start, line = perf_counter(), _EpochLine()
+    model.set_callbacks(line).fit(X_train, y_train)
     seconds = perf_counter() - start
     model.set_callbacks()  # the line is not part of what is saved
-    density = predict_distribution(pipeline, X_test)
+    print(f"  {ending(model, line.n_epochs)}")
 
     start = perf_counter()
-    baseline = Pipeline([("columns", column_pipeline(table)), ("linear", BayesianRidge())])
-    baseline.fit(X_train, y_train)
-    baseline_seconds = perf_counter() - start
-    mean, std = baseline.predict(X_test, return_std=True)
-    gaussian = MixtureDistribution(np.ones((len(mean), 1)), mean[:, None], np.square(std)[:, None])
-
+    gaussian = linear_gaussian(X_train, y_train, X_test)
+    compared = judge(gaussian, y_test) | {"fit time, s": perf_counter() - start}
+    density = model.predict_distribution(X_test)
     measured = judge(density, y_test) | {"fit time, s": seconds}
-    compared = judge(gaussian, y_test) | {"fit time, s": baseline_seconds}
     print(f"\n{comparison(measured, compared)}\n")
-    print(_draw(density, gaussian, y_test, table))
     if out is not None:
-        _save(pipeline, out, table)
+        _save(model, out, table)
+    print(_draw(density, gaussian, y_test, table))
+
+
+def ending(model: MDNRegressor, n_epochs: int) -> str:
+    """When and why the networks of a fitted model ended their training.
+
+    Parameters
+    ----------
+    model : MDNRegressor
+        Fitted.
+    n_epochs : int
+        Epochs that it could have taken.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    lengths = np.asarray(model.n_iter_)
+    early = lengths[lengths < n_epochs]
+    if not early.size:
+        return f"All {n_epochs} epochs were used."
+    who = {len(lengths): "every network", 1: "one network"}.get(early.size, f"{early.size} networks")
+    whole = "" if len(lengths) == 1 else f", {who} of {len(lengths)}"
+    when = f"epoch {early.min()}" if np.ptp(early) == 0 else f"epochs {early.min()} to {early.max()}"
+    watched = "its held-out rows" if model.early_stopping else "its training rows"
+    patience = f"{model.n_iter_no_change} epoch{'s' * (model.n_iter_no_change != 1)}"
+    return (
+        f"Stopped early{whole} after {when}: for {patience} the "
+        f"log-likelihood of {watched} had not improved. The best weights on the way are kept."
+    )
+
+
+def linear_gaussian(X: Any, y: NDArray[np.float64], X_test: Any) -> MixtureDistribution:
+    """Predictions of BayesianRidge on gaps filled in and categories as dummies."""
+    columns = read_columns(X, "from_dtype")
+    n_numbers = columns.numbers.shape[1]
+    number = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    label = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES, sparse_output=False
+    )
+    kinds = [
+        ("numbers", number, list(range(n_numbers))),
+        ("labels", label, list(range(n_numbers, len(columns.names)))),
+    ]
+    linear = Pipeline([("columns", ColumnTransformer(kinds)), ("linear", BayesianRidge())])
+    linear.fit(_objects(columns), y)
+    mean, std = linear.predict(_objects(read_columns(X_test, columns.is_categorical)), return_std=True)
+    return MixtureDistribution(np.ones((len(mean), 1)), mean[:, None], np.square(std)[:, None])
+
+
+def _objects(columns: Columns) -> NDArray[np.object_]:
+    """Numbers and behind them labels, (n, d)."""
+    labels = ["missing" if label is None else str(label) for column in columns.labels for label in column]
+    shape = (len(columns.labels), len(columns))
+    return np.hstack([columns.numbers.astype(object), np.array(labels, dtype=object).reshape(shape).T])
 
 
 def judge(distribution: MixtureDistribution, y: NDArray[np.float64]) -> dict[str, float]:
@@ -175,9 +176,10 @@ def comparison(measured: dict[str, float], compared: dict[str, float]) -> str:
 
 
 def _columns(table: Table) -> str:
-    kinds = {"numeric": len(table.numeric), "categorical": len(table.categorical)}
+    mask = read_columns(table.X, "from_dtype").is_categorical
+    kinds = {"numeric": np.count_nonzero(~mask), "categorical": np.count_nonzero(mask)}
     text = " and ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
-    return f"{text} column{'s' * (len(table.columns) > 1)}"
+    return f"{text} column{'s' * (len(mask) > 1)}"
 
 
 def _draw(
@@ -191,21 +193,25 @@ def _draw(
     from sklearn_mdn._tour.picture import draw_densities
 
     path = Path(f"mdn_{table.name}.png")
-    draw_densities(
-        density,
-        gaussian,
-        y,
-        names=("MDNRegressor", "BayesianRidge"),
-        target=table.target,
-        confidence=CONFIDENCE,
-        path=path,
-    )
+    with replacing(path) as new:
+        draw_densities(
+            density,
+            gaussian,
+            y,
+            names=("MDNRegressor", "BayesianRidge"),
+            target=table.target,
+            confidence=CONFIDENCE,
+            path=new,
+        )
     return f"Densities drawn in {path}"
 
 
-def _save(pipeline: Pipeline, path: Path, table: Table) -> None:
-    joblib.dump(pipeline, path)
-    shown = table.columns[:MAX_NAMES] + ["..."] * (len(table.columns) > MAX_NAMES)
-    print(f"Pipeline, fitted to {1 - TEST_SIZE:.0%} of the rows, saved in {path}")
-    print(f"  X holds {_columns(table)}, in this order: {', '.join(shown)}")
-    print(f"  joblib.load({str(path)!r}).predict(X, quantiles=[0.05, 0.5, 0.95])")
+def _save(model: MDNRegressor, path: Path, table: Table) -> None:
+    with replacing(path) as new:
+        joblib.dump(model, new)
+    imports, rows = table.code
+    print(f"Model, fitted to {1 - TEST_SIZE:.0%} of the rows, saved in {path}. To use it:")
+    print(f"  import joblib\n  {imports}")
+    print(f"  model = joblib.load({str(path)!r})")
+    print(f"  X = {rows}")
+    print("  model.predict(X, quantiles=[0.05, 0.5, 0.95])")

@@ -1,14 +1,13 @@
-"""``python -m sklearn_mdn``: its figures against a calculation of their own, its files, and its refusals."""
+"""The tour: its figures against a calculation of their own, its words, and what it leaves behind."""
 
 from __future__ import annotations
 
-import csv
 import re
-import subprocess
 import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 from sklearn.datasets import load_diabetes
@@ -19,45 +18,21 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._estimators.regressor import MDNRegressor
-from sklearn_mdn._tour.table import MAX_CATEGORIES, MIN_ROWS, column_pipeline, read_table
+from sklearn_mdn._tour.table import read_table
+from sklearn_mdn._tour.tour import ending, linear_gaussian
 from sklearn_mdn.plotting._rows import UnivariateRows, range_of
+from tests._tour.conftest import flats, small_model
 
-
-def small_model(**parameters):
-    return MDNRegressor(2, hidden_layer_sizes=[8], max_iter=5, random_state=0, **parameters)
-
-
-@pytest.fixture
-def tour(tmp_path, monkeypatch, capsys):
-    """Run the tour on a small model in an empty folder, and return its status and its words."""
-    from sklearn_mdn._tour.tour import main
-
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, model=None):
-        status = main([str(argument) for argument in arguments], model=model or small_model())
-        return status, *capsys.readouterr()
-
-    return run
-
-
-def write_csv(path, header, rows, **options):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, **options).writerows([header, *rows])
-    return path
-
-
-def flats(n_rows=60):
-    """Rows of area, city, empty and price; 2 areas, 3 cities and 5 prices are missing."""
-    rng = np.random.default_rng(0)
-    area, city = rng.uniform(20, 120, n_rows).round(1), rng.choice(["Bonn", "Köln"], n_rows)
-    price = (area * np.where(city == "Bonn", 10, 14) + rng.normal(0, 50, n_rows)).round(2)
-    rows = [[a, c, "", p] for a, c, p in zip(area, city, price, strict=True)]
-    for row, column, text in [(10, 0, ""), (11, 0, "NA"), (20, 1, "?"), (21, 1, "nan"), (22, 1, "")]:
-        rows[row][column] = text
-    for row in range(30, 35):
-        rows[row][3] = ""
-    return ["area", "city", "empty", "price"], rows
+WORDS = [
+    "flats: 55 rows, 2 numeric and 1 categorical columns; target: price",
+    "5 rows without a value of 'price' left out.",
+    "Column 'area': 1 infinite value, taken as missing.",
+    "Column 'area': 3 missing values, for which the network learns a number.",
+    "Column 'city': 3 missing values, taken as a category.",
+    "Column 'built' holds dates and is left out.",
+    "Column 'empty' has no values and is left out.",
+]
+CODE = re.compile(r"To use it:\n((?:  .*\n)+)")
 
 
 def figures(text):
@@ -81,15 +56,11 @@ def test_figures_on_the_bundled_data(tour):
     X, y = load_diabetes(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, random_state=0)
     scaler = StandardScaler().fit(X_train)
-    mean, std = (
-        BayesianRidge()
-        .fit(scaler.transform(X_train), y_train)
-        .predict(scaler.transform(X_test), return_std=True)
-    )
-    model = small_model().fit(scaler.transform(X_train), y_train)
-    density = model.predict_distribution(scaler.transform(X_test))
-    lower, upper = model.predict(scaler.transform(X_test), quantiles=[0.05, 0.95]).T
-    z = np.abs(y_test - mean) / std
+    linear = BayesianRidge().fit(scaler.transform(X_train), y_train)
+    mean, std = linear.predict(scaler.transform(X_test), return_std=True)
+    model = small_model().fit(X_train, y_train)
+    density = model.predict_distribution(X_test)
+    lower, upper = model.predict(X_test, quantiles=[0.05, 0.95]).T
     expected = {
         "mean log-likelihood (higher is better)": (
             np.log(density.pdf(y_test)).mean(),
@@ -101,26 +72,46 @@ def test_figures_on_the_bundled_data(tour):
         ),
         "coverage of the 90% interval": (
             ((lower <= y_test) & (y_test <= upper)).mean(),
-            (z <= norm.ppf(0.95)).mean(),
+            (np.abs(y_test - mean) / std <= norm.ppf(0.95)).mean(),
         ),
-        "R² of the mean (higher)": (
-            r2_score(y_test, model.predict(scaler.transform(X_test))),
-            r2_score(y_test, mean),
-        ),
+        "R² of the mean (higher)": (r2_score(y_test, model.predict(X_test)), r2_score(y_test, mean)),
     }
     assert set(rows) == {*expected, "fit time, s"}
     for name, pair in expected.items():
         assert rows[name] == pytest.approx(pair, rel=1e-3), name
     assert all(seconds > 0 for seconds in rows["fit time, s"])
-    assert "epoch 5 of 5" in text
+    assert "epoch 5 of at most 5" in text
+    assert "All 5 epochs were used." in text
     assert "331 rows to learn from, 111 held out" in text
+
+
+def test_the_linear_model_sees_medians_and_dummies():
+    frame = flats().drop(columns=["built", "empty"]).replace(np.inf, np.nan)
+    frame = frame[frame["price"].notna()]
+    X_train, X_test = frame.drop(columns="price").iloc[:40], frame.drop(columns="price").iloc[40:]
+    X_test = X_test.assign(city=["Ulm", *X_test["city"].iloc[1:]])  # not seen in training
+
+    numbers = [X[["area", "floor"]].fillna(X_train[["area", "floor"]].median()) for X in (X_train, X_test)]
+    scaler = StandardScaler().fit(numbers[0])
+    cities = ["Bonn", "Köln", "missing"]
+    Z_train, Z_test = (
+        np.column_stack(
+            [scaler.transform(Z), np.equal.outer(X["city"].fillna("missing").to_numpy(object), cities)]
+        )
+        for Z, X in zip(numbers, (X_train, X_test), strict=True)
+    )
+    y = frame["price"].to_numpy()[:40]
+    mean, std = BayesianRidge().fit(Z_train, y).predict(Z_test, return_std=True)
+    density = linear_gaussian(X_train, y, X_test)
+    np.testing.assert_allclose(density.mean(), mean)
+    np.testing.assert_allclose(density.std(), std)
 
 
 def test_the_bundled_data_leave_a_picture_and_no_model(tour, tmp_path):
     _, text, _ = tour()
     assert "mdn_diabetes.png" in text
     assert (tmp_path / "mdn_diabetes.png").read_bytes().startswith(b"\x89PNG")
-    assert list(tmp_path.glob("*.joblib")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mdn_diabetes.png"]
 
 
 def test_without_matplotlib_it_says_how_to_get_it(tour, tmp_path, monkeypatch):
@@ -131,169 +122,91 @@ def test_without_matplotlib_it_says_how_to_get_it(tour, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather", ".xlsx"])
 @pytest.mark.parametrize("options", [(), ("--out", "model.joblib")])
-def test_a_file_with_texts_and_gaps(tour, tmp_path, options):
-    data = write_csv(tmp_path / "flats.csv", *flats())
-    status, text, errors = tour(data, "--target", "price", *options)
+def test_a_table_with_categories_gaps_and_dates(tour, tmp_path, suffix, options):
+    path = tmp_path / f"flats{suffix}"
+    {
+        ".parquet": flats().to_parquet,
+        ".feather": flats().to_feather,
+        ".xlsx": lambda path: flats().to_excel(path, index=False),
+    }.get(suffix, lambda path: flats().to_csv(path, index=False))(path)
+    status, text, errors = tour(path, "--target", "price", *options)
     assert (status, errors) == (0, "")
-    for sentence in [
-        "flats: 55 rows, 1 numeric and 1 categorical columns; target: price",
-        "5 rows without a value of 'price' left out.",
-        "Column 'area': 2 missing values, filled with the median of the training rows.",
-        "Column 'city': 3 missing values, kept as a category of their own.",
-        "Column 'empty' has no values and is left out.",
-    ]:
+    for sentence in WORDS:
         assert sentence in text
-    assert (tmp_path / "mdn_flats.png").exists()
+    name = options[1] if options else "mdn_flats.joblib"
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, "mdn_flats.png", name}
 
-    pipeline = joblib.load(tmp_path / (options[1] if options else "mdn_flats.joblib"))
-    table = read_table(data, "price")
-    X_test, y_test = train_test_split(table.X, table.y, test_size=0.25, random_state=0)[1::2]
+    model = joblib.load(tmp_path / name)
+    assert type(model) is MDNRegressor
+    table = read_table(path, "price")
+    _, X_test, _, y_test = train_test_split(table.X, table.y, test_size=0.25, random_state=0)
     assert figures(text)["mean log-likelihood (higher is better)"][0] == pytest.approx(
-        pipeline.score(X_test, y_test), rel=1e-3
+        model.score(X_test, y_test), rel=1e-3
     )
 
 
-def test_the_saved_pipeline_fits_in_silence(tour, tmp_path, capsys):
-    data = write_csv(tmp_path / "flats.csv", *flats())
-    tour(data, "--target", "price")
-    table = read_table(data, "price")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_printed_code_predicts_the_rows_of_the_file(tour, tmp_path, suffix):
+    frame = flats()
+    path = tmp_path / f"flats{suffix}"
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_csv(path, index=False, sep=";", na_rep="?")
+    _, text, _ = tour(path, "--target", "price")
+    lines = [line.strip() for line in CODE.search(text)[1].splitlines()]
+    found = {}
+    exec("\n".join([*lines[:-1], f"quantiles = {lines[-1]}"]), found)
+    rows = frame[["area", "city", "floor"]].replace(np.inf, np.nan)
+    model = joblib.load(tmp_path / "mdn_flats.joblib")
+    np.testing.assert_array_equal(found["quantiles"], model.predict(rows, quantiles=[0.05, 0.5, 0.95]))
+
+
+def test_the_printed_code_works_for_the_bundled_data(tour):
+    _, text, _ = tour("--out", "model.joblib")
+    found = {}
+    exec("\n".join(line.strip() for line in CODE.search(text)[1].splitlines()), found)
+    assert found["X"].shape == (442, 10)
+
+
+def test_the_saved_model_knows_columns_by_name(tour, tmp_path):
+    flats().to_csv(tmp_path / "flats.csv", index=False)
+    tour("flats.csv", "--target", "price")
+    model = joblib.load(tmp_path / "mdn_flats.joblib")
+    rows = pd.DataFrame({"area": [50.0, 80.0], "city": ["Bonn", "Ulm"], "floor": [1, 2]})
+    assert np.isfinite(model.predict(rows)).all()
+    for wrong in (rows[["city", "area", "floor"]], rows.rename(columns={"city": "town"}), rows[["area"]]):
+        with pytest.raises(ValueError, match=r"[Ff]eature names"):
+            model.predict(wrong)
+
+
+def test_the_saved_model_fits_in_silence(tour, tmp_path, capsys):
+    flats().to_csv(tmp_path / "flats.csv", index=False)
+    tour("flats.csv", "--target", "price")
+    table = read_table(tmp_path / "flats.csv", "price")
     joblib.load(tmp_path / "mdn_flats.joblib").fit(table.X, table.y)
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_the_saved_pipeline_takes_data_frames_and_unknown_categories(tour, tmp_path, library):
-    tour(write_csv(tmp_path / "flats.csv", *flats()), "--target", "price")
-    pipeline = joblib.load(tmp_path / "mdn_flats.joblib")
-    frame = pytest.importorskip(library).DataFrame({"area": [50.0, 80.0], "city": ["Bonn", "Ulm"]})
-    array = np.array([[50.0, "Bonn"], [80.0, "Ulm"]], dtype=object)
-    np.testing.assert_array_equal(pipeline.predict(frame), pipeline.predict(array))
-    assert np.isfinite(pipeline.predict(frame)).all()
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_reading_does_not_depend_on_the_delimiter(tmp_path, delimiter, mark):
-    header, rows = flats()
-    path = write_csv(tmp_path / "flats.csv", [mark + header[0], *header[1:]], rows, delimiter=delimiter)
-    table = read_table(path, "price")
-    kept = [row for row in rows if row[3] != ""]
-    assert (table.columns, table.numeric, table.categorical) == (["area", "city"], [0], [1])
-    np.testing.assert_array_equal(table.y, [row[3] for row in kept])
-    missing = {"", "NA", "?", "nan"}
-    for column in (0, 1):
-        expected = [np.nan if row[column] in missing else row[column] for row in kept]
-        assert [value for value in table.X[:, column] if value == value] == [v for v in expected if v == v]
-        np.testing.assert_array_equal([v != v for v in table.X[:, column]], [v != v for v in expected])
-
-
-def test_columns_become_complete_standardised_features(tmp_path):
-    table = read_table(write_csv(tmp_path / "flats.csv", *flats()), "price")
-    Z = column_pipeline(table).fit_transform(table.X)
-    area = np.array(table.X[:, 0], dtype=float)
-    area[np.isnan(area)] = np.nanmedian(area)
-    city = [value if value == value else "missing" for value in table.X[:, 1]]
-    dummies = np.equal.outer(city, ["Bonn", "Köln", "missing"])
-    np.testing.assert_allclose(Z, np.column_stack([(area - area.mean()) / area.std(), dummies]))
-
-
-def test_many_texts_take_few_columns(tmp_path):
-    rows = [[f"name {i}", i] for i in range(100)]
-    table = read_table(write_csv(tmp_path / "names.csv", ["name", "y"], rows), "y")
-    assert table.notes == ["Column 'name': 100 different texts, rare ones taken together."]
-    assert column_pipeline(table).fit_transform(table.X).shape == (100, MAX_CATEGORIES)
-
-
-def test_columns_without_a_name_are_left_out(tmp_path):
-    rows = [[i, i % 7, i % 5] for i in range(40)]
-    table = read_table(write_csv(tmp_path / "frame.csv", ["", "x", "y"], rows), "y")
-    assert table.columns == ["x"]
-    assert table.notes == ["A column without a name is left out."]
-
-
-NUMBERS = "x,y\n" + "".join(f"{i % 7},{i}\n" for i in range(MIN_ROWS))
-
-
 @pytest.mark.parametrize(
-    ("content", "target", "message"),
+    ("lengths", "sentence"),
     [
-        (None, "y", "no such file"),
-        ("", "y", "the file is empty"),
-        ("\n\n", "y", "the file is empty"),
-        ("x,y\n", "y", "no rows below the header"),
-        (NUMBERS, "z", "no column 'z'; the columns are x, y"),
-        (NUMBERS + "1,two\n", "y", f"line {MIN_ROWS + 2}: 'y' must be a finite number, got 'two'"),
-        (NUMBERS + "1,inf\n", "y", f"line {MIN_ROWS + 2}: 'y' must be a finite number, got 'inf'"),
-        (NUMBERS + "1,1_000\n", "y", "must be a finite number, got '1_000'"),
-        (NUMBERS + "1\n", "y", f"line {MIN_ROWS + 2}: 1 fields, the header has 2"),
-        (NUMBERS + "1,2,3\n", "y", f"line {MIN_ROWS + 2}: 3 fields, the header has 2"),
-        ("x,x,y\n1,2,3\n", "y", "more than one column is called 'x'"),
-        ("x,y\n" + "1,2\n" * (MIN_ROWS - 1), "y", f"{MIN_ROWS - 1} rows have a value of 'y', at least"),
-        ("x,y\n" + "1,\n" * MIN_ROWS, "y", "0 rows have a value of 'y'"),
-        ("x,y\n" + "1,2\n" * MIN_ROWS, "y", "'y' is 2 in every row"),
-        ("y\n" + "".join(f"{i}\n" for i in range(MIN_ROWS)), "y", "no column besides 'y' holds any value"),
-        ("x,y\n" + "".join(f",{i}\n" for i in range(MIN_ROWS)), "y", "no column besides 'y' holds any value"),
-        (NUMBERS + "-1e200,1\n", "y", "'x' has values as large as 1e+200, 1e+150 is the most"),
-        (NUMBERS + "1,1.7e308\n", "y", "'y' has values as large as 1.7e+308, 1e+150 is the most"),
-        (b"x,y\n\xff\xfe,1\n", "y", "not a text file in UTF-8"),
+        ([600, 600], "All 600 epochs were used."),
+        ([130, 130], "Stopped early, every network of 2 after epoch 130: for 7 epochs the"),
+        ([130, 150, 140], "Stopped early, every network of 3 after epochs 130 to 150: for 7 epochs the"),
+        ([130, 600, 600], "Stopped early, one network of 3 after epoch 130: for 7 epochs the"),
+        ([130, 140, 600], "Stopped early, 2 networks of 3 after epochs 130 to 140: for 7 epochs the"),
+        ([130], "Stopped early after epoch 130: for 7 epochs the"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_line(tour, tmp_path, content, target, message):
-    data = tmp_path / "data.csv"
-    if content is not None:
-        data.write_bytes(content if isinstance(content, bytes) else content.encode())
-    before = sorted(tmp_path.iterdir())
-    status, text, errors = tour(data, "--target", target)
-    assert (status, text) == (2, "")
-    assert errors.startswith("sklearn_mdn: error: ")
-    assert message in errors
-    assert errors.count("\n") == 1
-    assert sorted(tmp_path.iterdir()) == before
+def test_it_says_when_and_why_training_ended(lengths, sentence):
+    model = small_model(n_iter_no_change=7, n_estimators=len(lengths))
+    model.n_iter_ = np.array(lengths)
+    assert ending(model, 600).startswith(sentence)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["data.csv"], "--target NAME is needed"),
-        (["--target", "y"], "--target needs a CSV file"),
-        (["data.csv", "--target", "y", "--out", "nowhere/model.joblib"], "no such folder"),
-        (["data.csv", "--target", "y", "--out", "folder"], "is a folder"),
-        (["folder", "--target", "y"], "directory"),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused_in_one_line(tour, tmp_path, arguments, message):
-    (tmp_path / "data.csv").write_text(NUMBERS)
-    (tmp_path / "folder").mkdir()
-    status, text, errors = tour(*arguments)
-    assert (status, text) == (2, "")
-    assert message in errors
-    assert errors.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (PermissionError(13, "Permission denied", "mdn_data.joblib"), "mdn_data.joblib: Permission denied"),
-        (OSError(28, "No space left on device"), "No space left on device"),  # a write knows no name
-    ],
-)
-def test_what_cannot_be_written_is_reported(tour, tmp_path, monkeypatch, error, message):
-    def refuse(*arguments, **parameters):
-        raise error
-
-    monkeypatch.setattr(joblib, "dump", refuse)
-    (tmp_path / "data.csv").write_text(NUMBERS)
-    status, _, errors = tour("data.csv", "--target", "y")
-    assert (status, errors) == (2, f"sklearn_mdn: error: {message}\n")
-
-
-def test_the_process_reports_its_status(tmp_path):
-    command = [sys.executable, "-m", "sklearn_mdn", "missing.csv", "--target", "y"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr == "sklearn_mdn: error: missing.csv: no such file\n"
+def test_a_fit_that_stops_early_says_so(tour):
+    _, text, _ = tour(model=small_model(n_iter_no_change=1, learning_rate_init=10.0))
+    assert re.search(r"  Stopped early after epoch \d: for 1 epoch the log-likelihood of its held-out", text)
 
 
 def test_a_far_outlier_does_not_squeeze_the_picture(tmp_path):

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+import sklearn_mdn
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution
 from sklearn_mdn.metrics import coverage, crps, pinball_loss
 from sklearn_mdn.plotting import PITDisplay
 
 X, y = np.zeros((4, 1)), np.zeros(4)
 
+sklearn_mdn.Regressor()  # attr-defined
 MDNRegressor("three")  # arg-type
 MDNRegressor(covariance_type="banana")  # arg-type
 MDNRegressor(hidden_layer_sizes=[8.5])  # list-item
