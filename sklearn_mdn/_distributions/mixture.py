@@ -28,6 +28,7 @@ from sklearn_mdn._distributions.checks import (
     warn_of_column,
 )
 from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
+from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import CovarianceType, Rows, SeedLike, Targets
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
 from sklearn_mdn._mixtures.mixture import EnergyDraws, Mixture, concatenate_rows
@@ -38,6 +39,8 @@ from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
+
+STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "member_sizes")  # what is stored
 
 Parameters = TypeVar("Parameters", Mixture, Univariate)
 Answer = TypeVar("Answer")
@@ -245,15 +248,18 @@ class MixtureDistribution:
         scale = mixture.scale
         stored = scale.deviations if isinstance(scale, DiagonalScale) else scale.cholesky()
         arrays = {"logits": mixture.logits, "means": mixture.means, "scale": stored}
-        return {
-            **{name: np.ascontiguousarray(tensor.numpy()) for name, tensor in arrays.items()},
-            "diagonal": isinstance(scale, DiagonalScale),
-            "one_dimensional": self._one_dimensional,
-            "member_sizes": tuple(self._member_sizes),
-        }
+        return stamped(
+            {
+                **{name: np.ascontiguousarray(tensor.numpy()) for name, tensor in arrays.items()},
+                "diagonal": isinstance(scale, DiagonalScale),
+                "one_dimensional": self._one_dimensional,
+                "member_sizes": tuple(self._member_sizes),
+            }
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what ``__getstate__`` gave; arrays are copied, for they may be read-only memory maps."""
+        state = read_state(state, type(self).__name__, STATE_NAMES)
         logits, means, stored = (
             torch.from_numpy(np.array(state[name])) for name in ("logits", "means", "scale")
         )

@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mdn._distributions.combined import joint, pooled
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.stored_state import check_complete
 
 # A guess about a wrapper is checked on so many rows, to this part of the size of its predictions.
 GUESS_ROWS, GUESS_TOLERANCE = 8, 1e-5
@@ -233,6 +234,7 @@ def _(search: BaseSearchCV, X: Any = None) -> Inside:
     if not search.refit:
         raise _kept_nothing(search)
     check_is_fitted(search)
+    check_complete(search, ["best_estimator_"])
     return Inside(search.best_estimator_, X)
 
 

@@ -7,18 +7,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
 
 
-class GaussianDensity(MetaEstimatorMixin, DensityRegressorMixin, BaseEstimator):
+class GaussianDensity(MetaEstimatorMixin, DensityRegressorMixin, StoredEstimator):
     r"""The normal density that a regressor with ``predict(X, return_std=True)`` stands for.
 
     .. math:: p(y \mid x) = N(y; \mu(x), \sigma(x)^2)
@@ -182,7 +183,7 @@ class GaussianDensity(MetaEstimatorMixin, DensityRegressorMixin, BaseEstimator):
         >>> GaussianDensity(BayesianRidge()).fit(X, y).predict_distribution(X[:4])
         <MixtureDistribution: 4 rows, 1 component, 1-d target>
         """
-        check_is_fitted(self)
+        self._check_fitted("estimator_")
         mean, deviation = self.estimator_.predict(X, return_std=True)
         mean, deviation = np.asarray(mean, dtype=np.float64), np.asarray(deviation, dtype=np.float64)
         if mean.shape != deviation.shape:

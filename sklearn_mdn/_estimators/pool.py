@@ -6,19 +6,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, untransformed
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
 
 
-class DensityPool(DensityRegressorMixin, BaseEstimator):
+class DensityPool(DensityRegressorMixin, StoredEstimator):
     r"""Weighted pool of density regressors: their mixtures joined into one exact mixture.
 
     The pooled density is the linear opinion pool [1]_
@@ -226,7 +227,7 @@ class DensityPool(DensityRegressorMixin, BaseEstimator):
         >>> pool.predict_distribution(X[:4])
         <MixtureDistribution: 4 rows, 4 components, 1-d target, 2 members>
         """
-        check_is_fitted(self)
+        self._check_fitted("estimators_", "weights_")
         parts = [predict_distribution(estimator, X) for estimator in self.estimators_]
         return pooled(parts, self.weights_)
 

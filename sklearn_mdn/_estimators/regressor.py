@@ -12,14 +12,14 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._estimators.arguments import (
     check_memory,
     check_targets_of,
@@ -50,6 +50,17 @@ EMBEDDING_NAMES = (
     *("gap_values", "category_coefs"),
 )
 
+# What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
+TO_PREDICT = (
+    *("coefs_", "intercepts_", "_architecture", "calibration_"),
+    *("X_offset_", "X_scale_", "X_gaps_", "y_offset_", "y_scale_"),
+    *("is_categorical_", "categories_", "category_codes_", "n_features_in_", "target_ndim_"),
+)
+TO_CONTINUE = (
+    *("_seed", "_folds", "n_outputs_"),
+    *("n_iter_", "n_skipped_steps_", "loss_curve_", "validation_scores_"),
+)
+
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
 
@@ -76,7 +87,7 @@ def check_device(device: str) -> torch.device:
         ) from error
 
 
-class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
+class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
     r"""Mixture density network regressor.
 
     A feed-forward network gives the mixing proportions, means and covariances of a Gaussian mixture
@@ -488,6 +499,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
 
     def _check_settings(self, watched: bool) -> None:
         """Refuse what the parameters' types cannot rule out."""
+        if self._continues():
+            self._check_stored(*TO_CONTINUE)
         check_device(self.device)
         self._architecture_for(TableEmbedding(1), 1)
         if watched and not self.early_stopping:
@@ -497,7 +510,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         return self.warm_start and self.__sklearn_is_fitted__()
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coefs_")
+        return not {"coefs_", "_architecture"}.isdisjoint(vars(self))
+
+    def _check_stored(self, *names: str) -> None:
+        """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
+        self._check_fitted(*TO_PREDICT, *names)
+        parameters = _network_of(**self._architecture).shapes
+        self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
         """What the parameters say of the network: plain values, so that they can be stored and compared."""
@@ -723,7 +742,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, BaseEstimator):
         >>> len(model.predict_distribution(X[:4]))
         4
         """
-        check_is_fitted(self)
+        self._check_stored()
         columns = self._read(X, categorical=self.is_categorical_, reset=False)
         network = _network_of(**self._architecture)
         mixture = predict_mixture(

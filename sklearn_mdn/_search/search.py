@@ -31,6 +31,7 @@ from sklearn.utils.validation import _check_method_params
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
+from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
@@ -61,7 +62,7 @@ def _if_refitted(method: Method) -> Method:
     return cast(Method, decorator(method))
 
 
-class MDNSearchCV(BaseSearchCV):
+class MDNSearchCV(StoredEstimator, BaseSearchCV):
     """Search over parameters of an MDNRegressor with cross-validation, all networks trained as stacks.
 
     A drop-in for :class:`sklearn.model_selection.GridSearchCV` where the estimator is an
@@ -571,6 +572,7 @@ class MDNSearchCV(BaseSearchCV):
         """
         answer: NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]
         if quantiles is None and not return_std:  # which any candidate can tell
+            self._check_fitted("best_estimator_")
             answer = super().predict(X)
         else:
             regressor, rows = self._regressor(X)
@@ -692,6 +694,8 @@ class MDNSearchCV(BaseSearchCV):
         >>> search.score(X, y) == search.best_estimator_.score(X, y)
         True
         """
+        if self.refit:
+            self._check_fitted("best_estimator_", "multimetric_", "scorer_")
         if self.refit == "stacking" and self.multimetric_:
             score: float = self.best_estimator_.score(X, y, **params)
         else:
