@@ -709,7 +709,7 @@ class MixtureDistribution:
         >>> dist.std().round(4)
         array([1.5379])
         """
-        return np.sqrt(self.var())
+        return self._squeeze(self._marginals.std().numpy())
 
     def skewness(self) -> NDArray[np.float64]:
         """Skewness of each target, the third moment of the standardised target, (n,) or (n, D).

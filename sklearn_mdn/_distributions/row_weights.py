@@ -9,9 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
+from sklearn_mdn._distributions.checks import as_numbers
+
 
 def check_row_weights(value: ArrayLike | None, rows: ArrayLike) -> NDArray[np.float64]:
     """Weights of rows, finite and not negative, not all zero; a number is the weight of each, None is 1."""
+    if value is not None:
+        as_numbers(value, "sample_weight")  # scikit-learn's error of a text does not name it
     weights: NDArray[np.float64] = _check_sample_weight(
         value, rows, dtype=np.float64, ensure_non_negative=True
     )

@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_X_y, column_or_1d
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.rows import Table, encoded_rows, present_rows
-from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
 
@@ -29,22 +28,6 @@ def naming(argument: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"{argument}: {error}") from None
-
-
-def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: tuple[str, ...]) -> None:
-    """Refuse more categories than memory has room for, of which numbers a stack keeps eight."""
-    if not encoding.n_codes:
-        return
-    try:
-        np.empty((8, n_members, network.n_parameters))
-    except (MemoryError, ValueError):
-        column = int(np.argmax(encoding.n_codes))
-        name = names[int(np.flatnonzero(encoding.is_categorical)[column])]
-        raise ValueError(
-            f"X must have fewer categories: memory has no room for {n_members} networks with "
-            f"{network.n_parameters} parameters each. Column {name!r} alone has "
-            f"{len(encoding.categories[column])} categories."
-        ) from None
 
 
 def check_targets_of(columns: Columns, y: Any, estimator: BaseEstimator) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.plans import Plan, Trained
 from sklearn_mdn._training.loop import rows_at_once
 
-
 # Scores nearer to each other than this share of them are equal but for rounding; the first one then counts.
 TIE = 1e-12
 

@@ -43,8 +43,11 @@ def check_target(y: ArrayLike, shape: tuple[int, ...], name: str = "y") -> NDArr
         y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name
     )
     if target.shape != shape:
+        ways = {(*shape, 1): f"np.asarray({name})[:, 0]", shape[:-1]: f"np.asarray({name})[:, np.newaxis]"}
+        way = f" Pass {ways[target.shape]}." if target.shape in ways and target.size == np.prod(shape) else ""
         raise ValueError(
-            f"{name} must have the shape {shape}, as the target in fit and the rows of X; got {target.shape}."
+            f"{name} must have the shape {shape}, as the target in fit and the rows of X; got "
+            f"{target.shape}.{way}"
         )
     return target
 

@@ -115,7 +115,8 @@ def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) 
     start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
 
     def tensor(name: str) -> Tensor:
-        arrays = [torch.from_numpy(getattr(table, name)) for table in distinct.values()]
+        # Copies, since what a worker gets may be a memory map that cannot be written to.
+        arrays = [torch.from_numpy(np.array(getattr(table, name))) for table in distinct.values()]
         return torch.cat([array.to(device=device, dtype=dtype) for array in arrays])
 
     return Rows(tensor("x"), tensor("y"), tensor("weight")), [start[id(table)] for table in tables]

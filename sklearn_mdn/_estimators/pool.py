@@ -11,6 +11,7 @@ from sklearn.pipeline import _name_estimators
 from sklearn.utils import Bunch, Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
@@ -335,7 +336,7 @@ def _check_weights(weights: ArrayLike | None, named: list[tuple[str, Any]]) -> N
     kept = np.array([not isinstance(estimator, str) for _, estimator in named], dtype=bool)
     if not kept.any():
         raise ValueError("estimators must hold at least one estimator, got none.")
-    values = np.ones(len(kept)) if weights is None else np.asarray(weights, dtype=np.float64)
+    values = np.ones(len(kept)) if weights is None else as_numbers(weights, "weights").astype(np.float64)
     if values.shape != kept.shape or not np.all(np.isfinite(values)) or np.any(values < 0.0):
         raise ValueError(
             f"weights must be {len(kept)} non-negative numbers, one an estimator, got {weights!r}."

@@ -30,7 +30,8 @@ def predict_mixture(
         for name, values in weights.items()
     }
     n_members = len(next(iter(tensors.values())))
-    inputs = torch.from_numpy(standardization.x(x)).to(device)
+    with np.errstate(over="ignore"):  # what comes of it is refused below
+        inputs = torch.from_numpy(standardization.x(x)).to(device)
     width = max(network.activations) * (1 + network.embedding.n_columns)
     block = max(1, PREDICTION_BLOCK // (n_members * width))
     outputs = torch.cat(
@@ -40,6 +41,13 @@ def predict_mixture(
         ],
         dim=1,
     )
+    finite = torch.isfinite(outputs).all(dim=-1).all(dim=0)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise ValueError(
+            "X must not lie so far from the rows of fit that float64 cannot hold what a network makes of it, "
+            f"got a value as large as {np.nanmax(np.abs(x[row])):.3g} in row {row}."
+        )
     offset = torch.from_numpy(np.array(standardization.y_offset))
     scale = torch.from_numpy(np.array(standardization.y_scale))
     mixture = widen(network.head(outputs), torch.from_numpy(np.array(calibration)).unsqueeze(1))

@@ -21,7 +21,6 @@ from sklearn.utils.validation import check_array, validate_data
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._estimators.arguments import (
-    check_memory,
     check_targets_of,
     group_keys,
     names_of_targets,
@@ -30,6 +29,7 @@ from sklearn_mdn._estimators.arguments import (
     weighted_table,
 )
 from sklearn_mdn._estimators.calibration import ensemble_calibration
+from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
@@ -64,6 +64,9 @@ TO_CONTINUE = (
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
 
+# So that the steps of all epochs can be counted.
+MOST_EPOCHS = 10**9
+
 
 def auto_batch_size(n_rows: int) -> int:
     """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
@@ -73,18 +76,6 @@ def auto_batch_size(n_rows: int) -> int:
 def auto_max_iter(n_rows: int) -> int:
     """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
     return min(600, max(50, 10**7 // n_rows))
-
-
-def check_device(device: str) -> torch.device:
-    """The torch device of that name, if tensors can be put there."""
-    try:
-        tensor = torch.empty(0, device=device)
-        tensor.cpu()
-        return tensor.device
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise ValueError(
-            f"device must name a device that this PyTorch can use, such as 'cpu' or 'cuda', got {device!r}."
-        ) from error
 
 
 class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
@@ -263,7 +254,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, MOST_EPOCHS, closed="both")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "early_stopping": ["boolean"],
@@ -430,12 +421,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
         plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
-        (trained,) = train_plans(
-            [plan],
-            device=check_device(self.device),
-            dtype=getattr(torch, self.dtype),
-            on_epoch=progress.on_epoch,
-        )
+        with naming_memory(plan.network.n_parameters, self.n_estimators):
+            (trained,) = train_plans(
+                [plan],
+                device=check_device(self.device),
+                dtype=getattr(torch, self.dtype),
+                on_epoch=progress.on_epoch,
+            )
         self._store(plan, trained)
         progress.end()
         return self
@@ -677,10 +669,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         """Keep what training gave, as fitted attributes."""
         for i, history in enumerate(trained.histories):
             if history.failure is not None:
-                raise FloatingPointError(
-                    f"Network {i} cannot be trained: {history.failure}. A smaller learning_rate_init or "
-                    f"clip_grad_norm, or a larger reg_covar, may help."
-                )
+                raise untrainable(i, history, plan.settings, self.reg_covar)
         # One that a callback stopped did not reach the end.
         max_iter = plan.settings.max_iter
         unfinished = sum(not h.stopped and len(h.loss) == max_iter for h in trained.histories)

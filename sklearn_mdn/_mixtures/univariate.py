@@ -11,6 +11,7 @@ from torch import Tensor
 from sklearn_mdn._mixtures import normal
 from sklearn_mdn._mixtures.roots import solve_bracketed
 
+SMALLEST_SQUARE = 1e-290  # squares of less have lost digits
 MAX_BEND = 100.0  # a Halley step this much shorter than Newton's tells nothing of the root
 
 
@@ -79,6 +80,18 @@ class Univariate:
     def var(self) -> Tensor:
         spread = (self.means - self.mean().unsqueeze(-1)).square()
         return weighted_sum(self.weights, self.deviations.square() + spread)
+
+    def std(self) -> Tensor:
+        """The root of the variance, also where that underflows or overflows."""
+        variance = self.var()
+        plain = (variance > SMALLEST_SQUARE) & (variance < torch.inf)
+        if plain.all():
+            return variance.sqrt()
+        mixture = self.present()
+        distances = (mixture.means - mixture.mean().unsqueeze(-1)).abs()
+        unit = torch.maximum(distances, mixture.deviations).amax(-1, keepdim=True)
+        near = Univariate(mixture.log_weights, mixture.means / unit, mixture.deviations / unit)
+        return torch.where(plain, variance.sqrt(), near.var().sqrt() * unit.squeeze(-1))
 
     def crps(self, y: Tensor) -> Tensor:
         """E|X - y| - E|X - X'| / 2, Grimit, Gneiting, Berrocal and Johnson (2006), equation 5."""

@@ -15,7 +15,6 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext
 from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores,
@@ -34,11 +33,11 @@ from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
 from sklearn_mdn._estimators.fit_context import fit_context
+from sklearn_mdn._search.choices import Split, candidates_of, chosen_by, splits_of
 from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
 
 Scoring = str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 # Attributes that only some settings of ``refit`` and ``scoring`` set.
 CHOICES: tuple[str, ...] = ("best_index_", "best_score_", "best_params_", "best_estimator_", "refit_time_")
@@ -274,7 +273,8 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         fit_params = self._fit_params(routed.estimator.fit, params)
-        candidates, splits = list(self._candidates()), self._splits(X, y, routed.splitter.split)
+        candidates, splits = candidates_of(self.param_grid), splits_of(self.cv, X, y, routed.splitter.split)
+        self.n_splits_ = len(splits)
         if self.verbose > 0:
             print(
                 f"Fitting {len(splits)} folds for each of {len(candidates)} candidates, "
@@ -326,21 +326,6 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
             return routed
         return {fit_argument(self.estimator, "groups"): params["groups"], **routed}
 
-    def _candidates(self) -> Iterable[Mapping[str, Any]]:
-        grid = self.param_grid
-        return ParameterGrid(grid) if isinstance(grid, (Mapping, list, tuple)) else grid
-
-    def _splits(self, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any]) -> list[Split]:
-        cv = check_cv(self.cv, y, classifier=False)
-        self.n_splits_ = cv.get_n_splits(X, y, **split_params)
-        splits = list(cv.split(X, y, **split_params))
-        if len(splits) != self.n_splits_:
-            raise ValueError(
-                "cv.split and cv.get_n_splits return inconsistent results. "
-                f"Expected {self.n_splits_} splits, got {len(splits)}"
-            )
-        return splits
-
     def _tasks(
         self,
         candidates: list[Mapping[str, Any]],
@@ -369,8 +354,6 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
                     task.estimator.fit(X_train, y_train, **own_params)
                 else:
                     prepare(task, parameters, X_train, y_train, own_params, cache)
-        if not tasks:
-            raise ValueError("No fits were performed: there are no candidates, or no splits.")
         return tasks
 
     def _train(self, tasks: list[Task], context: CallbackContext) -> None:
@@ -474,7 +457,10 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         if callable(self.scoring) and self.multimetric_:
             refit_metric = self.refit
         chooser = True if stacks else self.refit
-        self.best_index_ = self._select_best_index(chooser, refit_metric, self.cv_results_)
+        if callable(chooser):
+            self.best_index_ = chosen_by(chooser, self.cv_results_)
+        else:
+            self.best_index_ = self._select_best_index(chooser, refit_metric, self.cv_results_)
         if not callable(self.refit):
             self.best_score_ = self.cv_results_[f"mean_test_{refit_metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]

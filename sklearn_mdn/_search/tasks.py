@@ -19,8 +19,9 @@ from sklearn.callback import CallbackContext
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
+from sklearn_mdn._estimators.capacity import check_device, naming_memory
 from sklearn_mdn._estimators.plans import Plan, Trained, network_bytes, stack_key, train_plans
-from sklearn_mdn._estimators.regressor import MDNRegressor, check_device
+from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._training.loop import TrainingState
 
@@ -178,12 +179,14 @@ def train_stack(
 
     start = time.perf_counter()
     device, dtype = settings
+    n_networks = sum(len(plan.train) for plan in plans)
     context.call_on_fit_task_begin(estimator=caller)
     result: list[Trained] | Exception
     try:
-        result = train_plans(
-            plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
-        )
+        with naming_memory(max(plan.network.n_parameters for plan in plans), n_networks):
+            result = train_plans(
+                plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
+            )
     except Exception as error:
         if callback_error:
             raise

@@ -129,7 +129,7 @@ BAD_WEIGHTS = {
     "the number NaN": (np.nan, "Input sample_weight contains NaN"),
     "the number infinity": (np.inf, "Input sample_weight contains infinity"),
     "the number -1": (-1.0, "Negative values in data passed to `sample_weight`"),
-    "strings": (np.full(N, "a"), "could not convert string to float"),
+    "strings": (np.full(N, "a"), "sample_weight must be real numbers, got an array of <U1"),
 }
 
 
@@ -223,7 +223,12 @@ DEVICE = "device must name a device that this PyTorch can use, .* got"
         ("batch_size", 0, r"a str among {'auto'} or an int in the range \[1, inf\). Got 0"),
         ("learning_rate_init", 0.0, r"a float in the range \(0.0, inf\). Got 0.0"),
         ("learning_rate_init", np.nan, r"a float in the range \(0.0, inf\). Got nan"),
-        ("max_iter", 0, r"a str among {'auto'} or an int in the range \[1, inf\). Got 0"),
+        ("max_iter", 0, r"a str among {'auto'} or an int in the range \[1, 1000000000\]. Got 0"),
+        ("max_iter", 10**30, r"an int in the range \[1, 1000000000\]. Got 1000000000000000"),
+        ("hidden_layer_sizes", 10**30, "memory has no room for 1 networks with .* parameters"),
+        ("hidden_layer_sizes", [10**7, 10**7], "memory has no room for 1 networks with .* parameters"),
+        ("n_components", 10**30, "memory has no room for 1 networks with .* parameters"),
+        ("n_estimators", 10**30, "memory has no room for 10+ networks with .* parameters"),
         ("tol", -1e-4, r"a float in the range \[0.0, inf\) or None. Got -0.0001"),
         ("n_iter_no_change", 0, r"an int in the range \[1, inf\) or None. Got 0"),
         ("early_stopping", "yes", "an instance of 'bool'.* Got 'yes'"),

@@ -173,17 +173,41 @@ def test_a_progress_bar_of_a_search_reaches_its_networks(capsys):
 def test_verbose_prints_epochs(capsys, verbose, max_iter, epochs):
     X, y = problem()
     model = MDNRegressor(**(SETTINGS | {"max_iter": max_iter}), verbose=verbose).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    pattern = r"Epoch (\d+)/(\d+), loss (-?[\d.]+), validation log-likelihood (-?[\d.]+)"
+    *lines, last = capsys.readouterr().out.splitlines() or [""]
+    assert last == (
+        f"Stopped: network 0 after {max_iter} epochs (max_iter={max_iter} reached)." * (verbose > 0)
+    )
+    pattern = r"Epoch (\d+)/(\d+), log-likelihood (-?[\d.]+), validation log-likelihood (-?[\d.]+)"
     found = [re.fullmatch(pattern, line).groups() for line in lines]
     assert [int(groups[0]) for groups in found] == epochs
-    for epoch, total, loss, score in found:
+    for epoch, total, train, score in found:
         assert int(total) == max_iter
-        assert float(loss) == pytest.approx(model.loss_curve_[0][int(epoch) - 1], abs=1e-4)
+        assert float(train) == pytest.approx(-model.loss_curve_[0][int(epoch) - 1], abs=1e-4)
         assert float(score) == pytest.approx(model.validation_scores_[0][int(epoch) - 1], abs=1e-4)
 
 
 def test_verbose_says_nothing_of_held_out_rows_that_are_not(capsys):
     X, y = problem()
     MDNRegressor(**(SETTINGS | {"max_iter": 1}), verbose=1, early_stopping=False).fit(X, y)
-    assert re.fullmatch(r"Epoch 1/1, loss [\d.]+\n", capsys.readouterr().out)
+    pattern = (
+        r"Epoch 1/1, log-likelihood -?[\d.]+\nStopped: network 0 after 1 epoch \(max_iter=1 reached\)\.\n"
+    )
+    assert re.fullmatch(pattern, capsys.readouterr().out)
+
+
+def test_verbose_says_why_networks_stopped(capsys):
+    X, y = problem()
+    settings = SETTINGS | {"max_iter": 40, "n_iter_no_change": 1, "n_estimators": 4}
+    model = MDNRegressor(**settings, verbose=1, tol=0.01).fit(X, y)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert (model.n_iter_ < 40).any()
+    for number, n_iter in enumerate(model.n_iter_):
+        reason = "max_iter=40 reached" if n_iter == 40 else "no improvement in n_iter_no_change=1 epochs"
+        assert re.search(rf"networks? [\d, ]*\b{number}\b[\d, ]* after {n_iter} epochs? \({reason}\)", last)
+
+
+def test_verbose_says_that_a_callback_ended_it(capsys):
+    X, y = problem()
+    MDNRegressor(**(SETTINGS | {"max_iter": 9}), verbose=1).set_callbacks(Recorder(stop_after=1)).fit(X, y)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "Stopped: network 0 after 1 epoch (a callback asked for it)."

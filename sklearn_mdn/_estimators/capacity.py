@@ -1,0 +1,103 @@
+"""What a device, its memory and floating-point numbers cannot do, said in words of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.encoding import Encoding
+from sklearn_mdn._training.loop import History, MemberSettings
+
+# Which a stack keeps for each parameter: itself, its average and its best value, two moments, temporaries.
+NUMBERS_A_PARAMETER = 8
+
+
+def check_device(device: str) -> torch.device:
+    """The torch device of that name, if tensors can be put there."""
+    try:
+        tensor = torch.empty(0, device=device)
+        tensor.cpu()
+        return tensor.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        kind, reason = device.partition(":")[0], ""
+        if kind == "cuda" and torch.version.cuda is None:
+            reason = f" PyTorch {torch.__version__} is built without CUDA: install a build with it."
+        elif kind == "cuda" and not torch.cuda.is_available():
+            reason = " PyTorch finds no GPU and driver for its CUDA."
+        elif kind == "cuda":
+            reason = f" PyTorch finds {torch.cuda.device_count()} GPU(s), numbered from 0."
+        elif kind == "mps" and not torch.backends.mps.is_available():
+            reason = " PyTorch finds no Metal (MPS) here."
+        raise ValueError(
+            f"device must name a device that this PyTorch can use, such as 'cpu' or 'cuda', got {device!r}."
+            + reason
+        ) from error
+
+
+def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: tuple[str, ...]) -> None:
+    """Refuse networks that memory has no room for."""
+    try:
+        np.empty((NUMBERS_A_PARAMETER, n_members, network.n_parameters))
+        return
+    except (MemoryError, ValueError):
+        pass
+    size = f"{n_members} networks with {network.n_parameters} parameters each"
+    most = max(encoding.n_codes, default=0)
+    if most > max(network.hidden_layer_sizes, default=0):
+        column = int(np.argmax(encoding.n_codes))
+        name = names[int(np.flatnonzero(encoding.is_categorical)[column])]
+        raise ValueError(
+            f"X must have fewer categories: memory has no room for {size}. Column {name!r} alone has "
+            f"{len(encoding.categories[column])} categories."
+        )
+    raise ValueError(
+        f"hidden_layer_sizes, n_components and n_estimators must be smaller: memory has no room for {size}, "
+        f"got hidden_layer_sizes={network.hidden_layer_sizes}, n_components={network.head.n_components} and "
+        f"n_estimators={n_members}."
+    )
+
+
+@contextmanager
+def naming_memory(n_parameters: int, n_networks: int) -> Iterator[None]:
+    """Say of memory that ran out in training what took it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise MemoryError(
+            f"Memory ran out in training {n_networks} network(s) of {n_parameters} parameters. Smaller "
+            "hidden_layer_sizes, batch_size, n_components or n_estimators (in an MDNSearchCV also "
+            f"max_stack_bytes and n_jobs) need less of it. ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether memory is what an error is about: on the CPU PyTorch raises a plain RuntimeError."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+
+
+def untrainable(
+    number: int, history: History, settings: MemberSettings, reg_covar: float
+) -> FloatingPointError:
+    """What to raise for a network that had no finite step in an epoch, and what is likely to have made it."""
+    # Decoupled decay multiplies a weight by 1 - rate * alpha, which grows without end below -1.
+    if settings.learning_rate * settings.alpha > 2.0:
+        likely = (
+            f"alpha={settings.alpha:g} times learning_rate_init={settings.learning_rate:g} is above 2, so "
+            "that the decay makes weights larger in each step: a smaller alpha helps."
+        )
+    elif settings.learning_rate >= 1.0:
+        likely = f"learning_rate_init={settings.learning_rate:g} is likely to be too large: 0.01 is usual."
+    elif reg_covar > 1e6:
+        likely = f"reg_covar={reg_covar:g} is likely to be too large: it is added to variances of about 1."
+    else:
+        likely = (
+            "A smaller learning_rate_init or clip_grad_norm, a larger reg_covar, or dtype='float64' may help."
+        )
+    epoch = f"epoch {len(history.loss) + 1} of {settings.max_iter}"
+    return FloatingPointError(f"Network {number} cannot be trained: {history.failure}, {epoch}. {likely}")
