@@ -34,6 +34,9 @@ def candidates_of(param_grid: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -
 
 def splits_of(cv: Any, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any]) -> list[Split]:
     """The pairs of training and test rows of a splitter, at least one."""
+    if isinstance(cv, Iterable) and not isinstance(cv, str):
+        cv = list(cv)
+        _check_pairs(cv)
     with naming("cv"):
         splitter = check_cv(cv, y, classifier=False)
         n_splits = splitter.get_n_splits(X, y, **split_params)
@@ -45,10 +48,9 @@ def splits_of(cv: Any, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any])
         )
     if not splits:
         raise ValueError(f"cv must have at least one split, got {cv!r}.")
+    _check_pairs(splits)
     n_rows = _num_samples(X)
     for split in splits:
-        if not isinstance(split, Sequence) or isinstance(split, str) or len(split) != 2:
-            raise ValueError(f"cv must give pairs (training rows, test rows), got {split!r}.")
         for part in split:
             rows = np.asarray(part)
             if rows.dtype.kind in "iu" and rows.size and not -n_rows <= rows.min() <= rows.max() < n_rows:
@@ -56,6 +58,12 @@ def splits_of(cv: Any, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any])
                     f"cv must give rows from 0 to {n_rows - 1}, got rows from {rows.min()} to {rows.max()}."
                 )
     return splits
+
+
+def _check_pairs(splits: list[Any]) -> None:
+    for split in splits:
+        if not isinstance(split, (Sequence, np.ndarray)) or isinstance(split, str) or len(split) != 2:
+            raise ValueError(f"cv must give pairs (training rows, test rows), got {split!r}.")
 
 
 def chosen_by(refit: Callable[[dict[str, Any]], Any], results: dict[str, Any]) -> int:

@@ -296,4 +296,4 @@ def test_too_few_rows_of_a_frame(data, n):
 def test_more_categories_than_memory_has_room_for(data):
     X, y = data
     with pytest.raises(ValueError, match="Column 'kind' alone has 5 categories"):
-        small(n_estimators=10**11).fit(X, y)
+        small(n_estimators=10**11, hidden_layer_sizes=(2,)).fit(X, y)

@@ -306,7 +306,7 @@ class TestFailures:
                 TypeError,
                 r"end in, an MDNRegressor, got {'mdnregressor': BayesianRidge\(\)}",
             ),
-            (MDNSearchCV(small(), iter([])), ValueError, "no candidates"),
+            (MDNSearchCV(small(), iter([])), ValueError, "at least one candidate"),
         ],
     )
     def test_bad_input(self, search, error, message, data, monkeypatch):
