@@ -86,7 +86,7 @@ def untrainable(
 ) -> FloatingPointError:
     """What to raise for a network that had no finite step in an epoch, and what is likely to have made it."""
     # Decoupled decay multiplies a weight by 1 - rate * alpha, which grows without end below -1.
-    if settings.learning_rate * settings.alpha > 2.0:
+    if settings.alpha > 1.0 and settings.learning_rate * settings.alpha > 2.0:
         likely = (
             f"alpha={settings.alpha:g} times learning_rate_init={settings.learning_rate:g} is above 2, so "
             "that the decay makes weights larger in each step: a smaller alpha helps."

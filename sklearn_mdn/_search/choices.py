@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -47,8 +47,6 @@ def splits_of(cv: Any, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any])
         raise ValueError(f"cv must have at least one split, got {cv!r}.")
     n_rows = _num_samples(X)
     for split in splits:
-        if not isinstance(split, Sequence) or isinstance(split, str) or len(split) != 2:
-            raise ValueError(f"cv must give pairs (training rows, test rows), got {split!r}.")
         for part in split:
             rows = np.asarray(part)
             if rows.dtype.kind in "iu" and rows.size and not -n_rows <= rows.min() <= rows.max() < n_rows:
