@@ -330,7 +330,7 @@ def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypat
 # rows; the learning rates of the first epochs tell how many are planned; no patience outlasts noise; an
 # ensemble's factors are smaller than its members' own where these disagree.
 SHOWN_BY = {
-    "every member's own factor": (40, {"max_iter": 20, "learning_rate_init": 0.03}),
+    "every member's own factor": (40, {"max_iter": 60}),
     "batch_size=32": (600, {"max_iter": 2}),
     "batch_size=128": (600, {"max_iter": 2}),
     "max_iter=100": (40, {"n_iter_no_change": 5}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from numbers import Real
@@ -19,6 +19,11 @@ from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.rows import Table, encoded_rows, present_rows
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
+
+# Quartiles of a normal distribution are so many standard deviations apart. A standard deviation that is so
+# many times what they say is made by few values.
+NORMAL_QUARTILES = 1.349
+FAR = 100.0
 
 
 @contextmanager
@@ -90,3 +95,30 @@ def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | N
 
     key_of = {label: key(label) for label in different}
     return np.array([key_of[label] for label in labels])
+
+
+def warn_of_far_values(table: Table, names: Sequence[str], targets: Sequence[str | int]) -> None:
+    """Say which columns a few values stretch so far that the others are all alike to a network.
+
+    It sees columns in units of their standard deviations, and no deviation of the target is smaller than the
+    square root of ``reg_covar``, 0.001 of these units.
+    """
+    n_numbers = len(names)
+    for argument, labels, values in (("X", names, table.x[:, :n_numbers]), ("y", targets, table.y)):
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are all gaps
+            lower, middle, upper = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
+            spread = (upper - lower) / NORMAL_QUARTILES
+            far = (spread > 0.0) & (np.nanstd(values, axis=0) > FAR * spread)
+        for column in np.flatnonzero(far).tolist():
+            distance = np.abs(values[:, column] - middle[column])
+            n_far = np.count_nonzero(distance > FAR * spread[column])
+            effect = "predicted densities may be far too wide" if argument == "y" else "it may tell nothing"
+            warnings.warn(
+                f"{argument} has {n_far} of {len(values)} values far out in column {labels[column]!r}, up to "
+                f"{values[distance.argmax(), column]:.3g} where half lie between {lower[column]:.3g} and "
+                f"{upper[column]:.3g}. They make its standard deviation, which is the unit of a fit, so that "
+                f"{effect}: correct or drop them, clip them, or transform the column (its logarithm, say).",
+                UserWarning,
+                stacklevel=6,
+            )

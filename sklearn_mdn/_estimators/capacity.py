@@ -86,13 +86,13 @@ def untrainable(
 ) -> FloatingPointError:
     """What to raise for a network that had no finite step in an epoch, and what is likely to have made it."""
     # Decoupled decay multiplies a weight by 1 - rate * alpha, which grows without end below -1.
-    if settings.learning_rate >= 1.0:
-        likely = f"learning_rate_init={settings.learning_rate:g} is likely to be too large: 0.01 is usual."
-    elif settings.learning_rate * settings.alpha > 2.0:
+    if settings.alpha > 1.0 and settings.learning_rate * settings.alpha > 2.0:
         likely = (
             f"alpha={settings.alpha:g} times learning_rate_init={settings.learning_rate:g} is above 2, so "
             "that the decay makes weights larger in each step: a smaller alpha helps."
         )
+    elif settings.learning_rate >= 1.0:
+        likely = f"learning_rate_init={settings.learning_rate:g} is likely to be too large: 0.01 is usual."
     elif reg_covar > 1e6:
         likely = f"reg_covar={reg_covar:g} is likely to be too large: it is added to variances of about 1."
     else:

@@ -26,6 +26,7 @@ from sklearn_mdn._estimators.arguments import (
     names_of_targets,
     naming,
     stand_in,
+    warn_of_far_values,
     weighted_table,
 )
 from sklearn_mdn._estimators.calibration import ensemble_calibration
@@ -472,6 +473,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         )
         names = columns.names, names_of_targets(y)
+        if not continues:
+            numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
+            warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
         return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names)
 
     def _declared_categories(self, continues: bool) -> Any:

@@ -6,6 +6,7 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import BayesianRidge, LinearRegression
@@ -69,8 +70,8 @@ SEARCHES = [
     ("cv", "five", ValueError, "'cv' parameter .* Got 'five'"),
     ("cv", N + 1, ValueError, "cv: Cannot have number of splits n_splits=41 greater than the number"),
     ("cv", [], ValueError, r"cv must have at least one split, got \[\]"),
-    ("cv", [1, 2], ValueError, r"cv must give pairs \(training rows, test rows\), got 1"),
-    ("cv", [(1, 2, 3)], ValueError, r"cv must give pairs .* got \(1, 2, 3\)"),
+    ("cv", [1, 2], TypeError, "cv: cannot unpack non-iterable int"),
+    ("cv", [(1, 2, 3)], ValueError, r"cv: too many values to unpack \(expected 2\)"),
     ("cv", [([0, 1], [99])], ValueError, "cv must give rows from 0 to 39, got rows from 99 to 99"),
     ("refit", len, ValueError, "refit must return the index of a candidate, 0 to 0, got 10"),
     ("refit", no_index, ValueError, "refit must return the index of a candidate, 0 to 0, got 7"),
@@ -171,7 +172,7 @@ def test_a_column_in_fit_and_a_flat_target_in_score():
         ({"alpha": 1000.0}, r"epoch \d+ of 40\. alpha=1000 times learning_rate_init=0.01 is above 2"),
         (
             {"learning_rate_init": 1e30},
-            r"epoch \d of 40\. learning_rate_init=1e\+30 is likely to be",
+            r"epoch \d+ of 40\. learning_rate_init=1e\+30 is likely to be",
         ),
         ({"reg_covar": 1e300}, r"epoch 1 of 40\. reg_covar=1e\+300 is likely to be too large"),
     ],
@@ -222,7 +223,9 @@ def test_deviations_in_every_unit(unit):
     expected = MixtureDistribution(weights, means, variances).std()
     distribution = MixtureDistribution(weights, means, variances)
     tiny = type(distribution)._from_mixture(
-        distribution._mixture.affine(torch.zeros(1).double(), torch.tensor([unit], dtype=torch.float64)),
+        distribution._mixture.affine(
+            torch.zeros(1, dtype=torch.float64), torch.tensor([unit], dtype=torch.float64)
+        ),
         one_dimensional=True,
     )
     np.testing.assert_allclose(tiny.std() / unit, expected, rtol=1e-12)
@@ -237,3 +240,28 @@ def test_workers_get_arrays_that_cannot_be_written_to(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train_plans([plan], device=torch.device("cpu"), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("n_far", [1, 3])
+@pytest.mark.parametrize("weight", [None, 2.0])
+def test_few_values_far_out(n_far, weight):
+    """A corrupted value sets the unit of all others, and one that is no more than large says nothing."""
+    table, target = (
+        pd.DataFrame(GENERATOR.normal(size=(200, 2)), columns=["age", "mass"]),
+        GENERATOR.normal(size=200),
+    )
+    target = pd.Series(target, name="price")
+    words = r"has {} of 200 values far out in column '{}', up to 1e\+06 where half lie .*: correct"
+    far = target.copy()
+    far.iloc[:n_far] = 1e6
+    with pytest.warns(UserWarning, match="y " + words.format(n_far, "price")):
+        MDNRegressor(**QUICK).fit(table, far, sample_weight=weight)
+    stretched = table.copy()
+    stretched.iloc[:n_far, 1] = 1e6
+    with pytest.warns(UserWarning, match="X " + words.format(n_far, "mass")):
+        MDNRegressor(**QUICK).fit(stretched, target, sample_weight=weight)
+    large = table.copy()
+    large.iloc[0, 1] = 300.0
+    MDNRegressor(**QUICK).fit(large, target, sample_weight=weight)
+    spike = (target > 150) * 1e6  # most values are equal, and no unit is wrong for them
+    MDNRegressor(**QUICK).fit(table, spike, sample_weight=weight)
