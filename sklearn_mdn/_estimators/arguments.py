@@ -105,6 +105,8 @@ def warn_of_far_values(table: Table, names: Sequence[str], targets: Sequence[str
     """
     n_numbers = len(names)
     for argument, labels, values in (("X", names, table.x[:, :n_numbers]), ("y", targets, table.y)):
+        if not values.shape[1]:
+            continue
         with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are all gaps
             lower, middle, upper = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
