@@ -253,8 +253,8 @@ class TestNames:
         np.testing.assert_array_equal(pool.predict(X), expected.predict(X))
         np.testing.assert_array_equal(pool.weights_, [1.0])
         assert list(pool.named_estimators_) == ["two"]
-        three = DensityPool([("a", "drop"), ("b", small()), ("c", small())], weights=[9, 3, 1]).fit(X, y)
-        np.testing.assert_array_equal(three.weights_, [0.75, 0.25])
+        three = DensityPool([("a", "drop"), ("b", small()), ("c", small())], weights=[9, 1, 3]).fit(X, y)
+        np.testing.assert_array_equal(three.weights_, [0.25, 0.75])
         with pytest.raises(ValueError, match="weights must be 2 non-negative numbers"):
             pool.set_params(weights=[1]).fit(X, y)
 
