@@ -51,6 +51,11 @@ def test_files_of_every_version_predict_what_they_did(path, reader):
         np.testing.assert_allclose(found[name], values, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_files_say_their_format(path):
+    assert stored_state.FORMAT_KEY.encode() in path.with_suffix(".pickle").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def things():
     return fitted_things()
