@@ -28,10 +28,6 @@ def widen(mixture: Mixture, factor: Tensor) -> Mixture:
     return replace(mixture, scale=mixture.scale.map(stretch))
 
 
-# Training hides so many of the categories of a table, so that the network knows rows of unknown ones.
-UNKNOWN_SHARE = 0.02
-
-
 @final
 @dataclass(frozen=True)
 class MixtureLikelihood:
@@ -40,10 +36,13 @@ class MixtureLikelihood:
     A calibration is a factor on the standard deviations: a network that has begun to fit noise is too sure
     of itself on rows it has not seen, and wider components mend that (Levi et al. 2022, "Evaluating and
     calibrating uncertainty prediction in regression tasks").
+
+    ``category_decay`` (S, 1) times half the squares of all vectors of categories adds to the loss of a step.
     """
 
     network: StackedMLP
     used: Tensor | None = None
+    category_decay: Tensor | None = None
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:
@@ -53,16 +52,9 @@ class MixtureLikelihood:
     def n_decayed(self) -> int:
         return self.network.n_decayed
 
-    @property
-    def n_codes(self) -> int:
-        return len(self.network.embedding.n_codes)
-
-    @property
-    def unknown_share(self) -> float:
-        return UNKNOWN_SHARE
-
     def select(self, index: Tensor) -> MixtureLikelihood:
-        return self if self.used is None else replace(self, used=self.used[index])
+        chosen = [each if each is None else each[index] for each in (self.used, self.category_decay)]
+        return MixtureLikelihood(self.network, *chosen)
 
     def derivative(self, params: Tensor) -> LikelihoodDerivative:
         return LikelihoodDerivative(self, params)
@@ -91,6 +83,7 @@ class LikelihoodDerivative:
 
     def __init__(self, likelihood: MixtureLikelihood, params: Tensor) -> None:
         self.network, self.used = likelihood.network, likelihood.used
+        self.category_decay = likelihood.category_decay
         self.gradient = torch.zeros_like(params)
         self.weights, self.by = self.network.split(params), self.network.split(self.gradient)
 
@@ -101,4 +94,6 @@ class LikelihoodDerivative:
         outputs = self.network.outputs(self.weights, x, keep, trace)
         log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight, self.used)
         self.network.backward(self.weights, keep, trace, by_outputs, self.by)
+        if self.category_decay is not None:
+            self.by["category_coefs"].addcmul_(self.weights["category_coefs"], self.category_decay)
         return log_prob, self.gradient

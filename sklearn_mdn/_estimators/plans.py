@@ -21,6 +21,10 @@ from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import Member, Rows
 
+# The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
+# stands for the average category, as random effects do.
+CATEGORY_PRECISION = 30.0
+
 
 def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
     """Where component means start, (K, D): targets at even quantiles along their main direction."""
@@ -55,6 +59,11 @@ class Plan:
     folds: dict[str, Any] | None
 
 
+def category_decay(n_rows: list[int]) -> Tensor:
+    """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
+    return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+
+
 def stack_key(plan: Plan) -> tuple[StackedMLP, int]:
     """Plans of equal keys can train in one stack: their networks differ in the number of components only."""
     network = plan.network
@@ -87,7 +96,7 @@ def train_plans(
 ) -> list[Trained]:
     """Train the members of all plans as one stack."""
     widest = max((plan.network for plan in plans), key=lambda network: network.head.n_components)
-    rows, starts = _joined_rows([plan.data.rows for plan in plans], device, dtype)
+    rows, starts = _joined_rows([plan.data for plan in plans], device, dtype)
     members, settings, used = [], [], []
     for plan, start in zip(plans, starts, strict=True):
         for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
@@ -102,24 +111,34 @@ def train_plans(
             settings.append(plan.settings)
             used.append(torch.arange(widest.head.n_components, device="cpu") < plan.network.head.n_components)
     mask = torch.stack(used).unsqueeze(1).to(device)
-    objective = MixtureLikelihood(widest, None if mask.all() else mask)
+    decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
+    objective = MixtureLikelihood(
+        widest, None if mask.all() else mask, decay if widest.embedding.n_codes else None
+    )
     params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])
     state = train(objective, params.to(device=device, dtype=dtype), rows, members, settings, on_epoch)
     return _separate(plans, widest, state)
 
 
-def _joined_rows(tables: list[Table], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
+def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
     """All distinct tables one below the other, each once, and where each plan's table starts."""
-    distinct = {id(table): table for table in tables}
-    lengths = np.cumsum([0] + [len(table) for table in distinct.values()])
+    distinct = {id(each.rows): each for each in data}
+    lengths = np.cumsum([0] + [len(each.rows) for each in distinct.values()])
     start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
 
-    def tensor(name: str) -> Tensor:
+    def tensor(arrays: list[NDArray[np.float64]]) -> Tensor:
         # Copies, since what a worker gets may be a memory map that cannot be written to.
-        arrays = [torch.from_numpy(np.array(getattr(table, name))) for table in distinct.values()]
-        return torch.cat([array.to(device=device, dtype=dtype) for array in arrays])
+        copies = (torch.from_numpy(np.array(array)) for array in arrays)
+        return torch.cat([copy.to(device=device, dtype=dtype) for copy in copies])
 
-    return Rows(tensor("x"), tensor("y"), tensor("weight")), [start[id(table)] for table in tables]
+    tables = [each.rows for each in distinct.values()]
+    rows = Rows(
+        x=tensor([table.x for table in tables]),
+        y=tensor([table.y for table in tables]),
+        weight=tensor([table.weight for table in tables]),
+        hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
+    )
+    return rows, [start[id(each.rows)] for each in data]
 
 
 def _separate(plans: list[Plan], widest: StackedMLP, state: TrainingState) -> list[Trained]:

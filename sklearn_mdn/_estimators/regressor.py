@@ -110,8 +110,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Which columns are categories. "from_dtype" goes by their types: in a data frame columns of categories
         (pandas ``category``, polars ``Categorical`` and ``Enum``, pyarrow dictionaries) and of texts, in an
         array of objects columns of texts. An array of bool has an entry for each column, one of int or str
-        names columns. None takes all columns as numbers. A category has a learned vector [5]_; those with
-        fewer than 5 distinct rows share one, which also stands for categories that ``fit`` did not see.
+        names columns. None takes all columns as numbers. A category has a learned vector [5]_ with a normal
+        prior, so that few rows move it little; those with a single distinct row share one, which also stands
+        for categories that ``fit`` did not see.
     numerical_embedding : {"periodic"} or None, default="periodic"
         "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
         which lets a small network follow sharp changes. None uses the inputs alone.

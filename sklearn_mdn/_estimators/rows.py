@@ -225,5 +225,16 @@ class TrainingSet:
         return row_keys(np.round(np.hstack([table.x, table.y]) * 2.0**20), seed)
 
     @property
+    def hidden(self) -> NDArray[np.float64]:
+        """How often training hides each row's categories, (n, c): 1 / (r + 1) for one that has r rows.
+
+        So each category stands once in an epoch, about, for one that is not known, whatever its size.
+        """
+        codes = self.rows.x[:, self.encoding.n_numbers :].astype(np.int64)
+        counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes.T]
+        shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes.T, strict=True)]
+        return np.stack(shares, axis=1) if shares else np.empty(codes.shape)
+
+    @property
     def n_watched(self) -> int:
         return len(self.rows) - self.n_train

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn_mdn._tables.columns import Columns, Labels, label_array
 
 # Categories with fewer distinct training rows than this share one code.
-MIN_CATEGORY_ROWS = 5
+MIN_CATEGORY_ROWS = 2
 
 # The code of categories that are rare, or that training has not seen.
 SHARED = 0

@@ -21,7 +21,7 @@ from sklearn_mdn._training.rows import (
     Rows,
     dropout_factors,
     epoch_batches,
-    forget_codes,
+    hide_codes,
     validation_rows,
 )
 
@@ -60,14 +60,6 @@ class Objective(Protocol):
 
     @property
     def n_decayed(self) -> int: ...
-
-    @property
-    def n_codes(self) -> int:
-        """So many columns of x, the last ones, hold codes, of which 0 stands for what is not known."""
-
-    @property
-    def unknown_share(self) -> float:
-        """Share of the codes that training sets to 0, in each step others."""
 
     def select(self, index: Tensor) -> Objective: ...
 
@@ -325,10 +317,7 @@ def run_epoch(
     widths = state.objective.hidden_widths
     losses, moved = [], []
     for step, batch in enumerate(epoch_batches(state.members, rows)):
-        if state.objective.n_codes:
-            batch = forget_codes(
-                state.members, state.objective.n_codes, state.objective.unknown_share, step, batch
-            )
+        batch = hide_codes(state.members, step, batch)
         keep = dropout_factors(state.members, dropout, widths, step, batch)
         loss, gradient = loss_and_gradient(state, batch, keep)
         moved.append(optimizer.step(state, step, loss, gradient, batch.active))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import final
 
 import torch
@@ -16,11 +17,16 @@ GATHERED_NUMBERS = 1 << 18
 @final
 @dataclass(frozen=True)
 class Rows:
-    """Rows that members refer to by index: inputs (N, d), targets (N, D), weights (N,)."""
+    """Rows that members refer to by index: inputs (N, d), targets (N, D), weights (N,).
+
+    The last columns of x may hold codes, of which 0 stands for what is not known. ``hidden`` (N, c) is how
+    often training takes each of them for 0.
+    """
 
     x: Tensor
     y: Tensor
     weight: Tensor
+    hidden: Tensor | None = None
 
 
 @final
@@ -66,13 +72,14 @@ class Batch:
     """One step of a stack: inputs (S, B, d), targets (S, B, D), and which members take part, (S,).
 
     ``weight`` (S, B) is what makes log-likelihoods a loss: minus each row's share of its member's batch
-    times the row's own weight, 0 for padding.
+    times the row's own weight, 0 for padding. ``hidden`` is that of the rows.
     """
 
     x: Tensor
     y: Tensor
     weight: Tensor
     active: Tensor
+    hidden: Tensor | None = None
 
 
 def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
@@ -96,7 +103,8 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     for start in range(0, n_steps, steps_at_once):
         part = slice(start, start + steps_at_once)
         places = index[part]
-        yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part])
+        hidden = repeat(None) if rows.hidden is None else rows.hidden[places]
+        yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part], hidden)
 
 
 def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
@@ -112,14 +120,24 @@ def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
     return index, factor / factor.sum(1, keepdim=True).clamp_min(torch.finfo(factor.dtype).tiny)
 
 
-def forget_codes(members: list[Member], n_codes: int, rate: float, step: int, batch: Batch) -> Batch:
-    """The batch with some of the codes, its last columns, set to 0: that of what is not known."""
-    factors = dropout_factors(members, [rate] * len(members), (n_codes,), step, batch)
-    if factors is None or not n_codes:
+def hide_codes(members: list[Member], step: int, batch: Batch) -> Batch:
+    """The batch with some of the codes set to 0, as often as ``hidden`` says.
+
+    Each member draws from its own stream, and only for the steps that it has.
+    """
+    if batch.hidden is None:
         return batch
-    known = torch.ones_like(batch.x)
-    known[..., -n_codes:] = (factors[0] > 0.0).to(known.dtype)
-    return replace(batch, x=batch.x * known)
+    drawn = torch.ones(batch.hidden.shape, dtype=torch.float64, device="cpu")
+    for i, member in enumerate(members):
+        if step < member.n_steps:
+            shape = (member.rows_per_step, drawn.shape[-1])
+            drawn[i, : shape[0]] = torch.rand(
+                shape, generator=member.generator, dtype=torch.float64, device="cpu"
+            )
+    n_numbers = batch.x.shape[-1] - drawn.shape[-1]
+    numbers, codes = batch.x.tensor_split([n_numbers], dim=-1)
+    known = drawn.to(device=batch.x.device, dtype=batch.x.dtype) >= batch.hidden
+    return replace(batch, x=torch.cat([numbers, codes * known], dim=-1))
 
 
 def dropout_factors(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.inspection import partial_dependence, permutation_importance
@@ -17,6 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn._estimators.likelihood import MixtureLikelihood
+from sklearn_mdn._estimators.plans import CATEGORY_PRECISION, category_decay
 from sklearn_mdn._tables.encoding import MIN_CATEGORY_ROWS
 from sklearn_mdn.metrics import log_likelihood_scorer
 
@@ -41,7 +44,7 @@ def table(n=200, seed=0):
     frame = pd.DataFrame({"size": size, "kind": kind, "age": age, "flag": random.random(n) < 0.5})
     frame.loc[gap, "size"] = np.nan
     frame.loc[random.random(n) < 0.1, "kind"] = None
-    frame.loc[:2, "kind"] = "rare"
+    frame.loc[frame.index[: MIN_CATEGORY_ROWS - 1], "kind"] = "rare"
     return frame, y
 
 
@@ -100,7 +103,7 @@ def test_what_was_fitted_is_said(data, fitted):
     assert fitted.is_categorical_.tolist() == [False, True, False, False]
     (categories,), (codes,) = fitted.categories_, fitted.category_codes_
     assert categories.tolist() == ["north", "rare", "south", "west", None]
-    assert codes.tolist() == [1, 0, 2, 3, 4]  # three rows are too few
+    assert codes.tolist() == [1, 0, 2, 3, 4]  # of too few rows
     assert fitted.X_gaps_.tolist() == [True, False, False]
     X, _ = data
     np.testing.assert_allclose(fitted.X_offset_, X[["size", "age", "flag"]].mean())
@@ -169,6 +172,39 @@ def test_many_names_neither_break_nor_are_learned_by_heart(times):
     model = small(max_iter=1).fit(X, X["x"])
     assert (model.category_codes_[0] > 0).sum() == (300 if times == MIN_CATEGORY_ROWS else 0)
     assert np.isfinite(model.score(X.assign(name="other"), X["x"]))
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_each_category_is_hidden_about_once_an_epoch(data, watched):
+    """With a share of 1 / (r + 1) of its r rows; rows that are only watched are not counted."""
+    X, y = data
+    X_val, y_val = table(80, seed=3)
+    arguments = {"X_val": X_val, "y_val": y_val} if watched else {}
+    set_of_rows = small()._validate(X, y, **arguments)
+    codes = set_of_rows.rows.x[:, -1]
+    counts = {code: np.count_nonzero(codes[: len(y)] == code) for code in codes}
+    assert set_of_rows.hidden.shape == (len(y) + 80 * watched, 1)
+    np.testing.assert_allclose(set_of_rows.hidden[:, 0], [1.0 / (counts[code] + 1.0) for code in codes])
+
+
+def test_vectors_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
+    """The gradient of the loss is that of minus the mean log-likelihood and of precision |v|^2 / (2 n)."""
+    model = small(n_estimators=2, max_iter=1).fit(*data)
+    plan = model._build(model._validate(*data))
+    params, rows, n_rows = plan.params, plan.data.rows, [50, 200]
+    x, y = (torch.from_numpy(each[:6]).expand(2, -1, -1) for each in (rows.x, rows.y))
+    weight = torch.full((2, 6), -1.0 / 6.0, dtype=torch.float64)
+    with_prior, without = (
+        MixtureLikelihood(plan.network, None, decay).derivative(params)(x, y, weight, None)[1]
+        for decay in (category_decay(n_rows), None)
+    )
+    vectors = plan.network.split(params)["category_coefs"]
+    expected = torch.zeros_like(params)
+    plan.network.split(expected)["category_coefs"][:] = (
+        CATEGORY_PRECISION / torch.tensor(n_rows).unsqueeze(1) * vectors
+    )
+    assert vectors.abs().min() > 0.0
+    torch.testing.assert_close(with_prior - without, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_tables_of_categories_alone(data):

@@ -21,7 +21,14 @@ from sklearn_mdn._training.loop import (
     loss_and_gradient,
     train,
 )
-from sklearn_mdn._training.rows import Member, Rows, dropout_factors, epoch_batches, validation_rows
+from sklearn_mdn._training.rows import (
+    Member,
+    Rows,
+    dropout_factors,
+    epoch_batches,
+    hide_codes,
+    validation_rows,
+)
 
 POISON = 666.0
 
@@ -38,8 +45,6 @@ class Linear:
     poisoned: tuple[bool, ...] | None = None
     poison: str = "loss"
     hidden_widths: tuple[int, ...] = ()
-    n_codes: int = 0
-    unknown_share: float = 0.0
 
     @property
     def n_decayed(self):
@@ -281,6 +286,36 @@ def after_one_epoch(seed):
     return fresh.generator
 
 
+def test_codes_are_hidden_as_often_as_is_said_and_from_the_members_own_stream():
+    n = 400
+    x = torch.cat([torch.full((n, 1), math.nan), 1.0 + torch.arange(2.0 * n).view(n, 2)], dim=1).double()
+    hidden = torch.tensor([0.25, 0.0], dtype=torch.float64).expand(n, 2)
+    rows = Rows(x, x[:, :1], torch.ones(n, dtype=torch.float64), hidden)
+    members = [member(range(n), batch_size=n, seed=seed) for seed in (1, 2, 1)]
+    members.append(member(range(n // 2), batch_size=n // 4, seed=3))
+    for step, batch in enumerate(epoch_batches(members, rows)):
+        before = [own.generator.get_state() for own in members]
+        seen = hide_codes(members, step, batch).x
+        assert seen[..., 0].isnan().all()
+        assert torch.equal(seen[..., 2], batch.x[..., 2])
+        assert torch.equal(seen[0].nan_to_num(), seen[2].nan_to_num())
+        forgotten = seen[..., 1] == 0.0
+        assert torch.equal(seen[..., 1], batch.x[..., 1] * ~forgotten)
+        for i, own in enumerate(members):
+            taken = step < own.n_steps
+            assert taken != torch.equal(own.generator.get_state(), before[i])
+            share = forgotten[i, : own.rows_per_step].double().mean().item()
+            assert share == pytest.approx(0.25 * taken, abs=0.1 * taken)
+
+
+def test_rows_without_codes_are_as_they_are_and_draw_nothing():
+    members = [member(range(20), batch_size=20)]
+    (batch,) = epoch_batches(members, some_rows(20))
+    before = members[0].generator.get_state()
+    assert hide_codes(members, 0, batch) is batch
+    assert torch.equal(before, members[0].generator.get_state())
+
+
 def test_a_batch_weighs_rows_and_pads_with_nothing():
     rows = some_rows(40)
     weighted = Rows(torch.arange(40).double().view(40, 1), rows.y, 0.5 + torch.arange(40).double() / 40)
@@ -316,7 +351,9 @@ def test_batches_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch, num
     expected = list(batches())
     monkeypatch.setattr(rows_module, "GATHERED_NUMBERS", numbers)
     for found, whole in zip(batches(), expected, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(vars(found).values(), vars(whole).values(), strict=True))
+        for name, expected_tensor in vars(whole).items():
+            found_tensor = getattr(found, name)
+            assert found_tensor is expected_tensor is None or torch.equal(found_tensor, expected_tensor)
 
 
 def test_validation_factors_are_weights_that_sum_to_one():
