@@ -201,7 +201,7 @@ def test_vectors_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
     vectors = plan.network.split(params)["category_coefs"]
     expected = torch.zeros_like(params)
     plan.network.split(expected)["category_coefs"][:] = (
-        CATEGORY_PRECISION / torch.tensor(n_rows).unsqueeze(1) * vectors
+        CATEGORY_PRECISION / torch.tensor(n_rows).double().unsqueeze(1) * vectors
     )
     assert vectors.abs().min() > 0.0
     torch.testing.assert_close(with_prior - without, expected, rtol=1e-9, atol=1e-12)
