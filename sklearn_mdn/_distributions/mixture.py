@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from numbers import Integral
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
 from sklearn_mdn._mixtures.regions import drawn_threshold, highest_density_region
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
+from sklearn_mdn._torch.threads import threads_for_numbers
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
 
@@ -44,6 +45,20 @@ STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "membe
 
 Parameters = TypeVar("Parameters", Mixture, Univariate)
 Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
+
+
+def by_size(
+    method: Callable[Concatenate[MixtureDistribution, Arguments], Answer],
+) -> Callable[Concatenate[MixtureDistribution, Arguments], Answer]:
+    """Put a method on as many threads as the numbers of the mixture are worth."""
+
+    @wraps(method)
+    def run(self: MixtureDistribution, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        with threads_for_numbers(len(self) * self._numbers_a_row):
+            return method(self, *args, **kwargs)
+
+    return run
 
 
 class MixtureDistribution:
@@ -269,6 +284,7 @@ class MixtureDistribution:
         self._member_sizes = tuple(state["member_sizes"])
 
     @property
+    @by_size
     def weights(self) -> NDArray[np.float64]:
         """Mixing proportions, (n, K).
 
@@ -293,6 +309,7 @@ class MixtureDistribution:
         return self._squeeze(self._mixture.means.numpy().copy())
 
     @property
+    @by_size
     def covariances(self) -> NDArray[np.float64]:
         """Component variances (n, K) of a 1-d target, or covariance matrices (n, K, D, D).
 
@@ -658,6 +675,7 @@ class MixtureDistribution:
         upper = self._squeeze(np.full((len(self), self._mixture.n_targets), np.inf))
         return -upper, upper
 
+    @by_size
     def mean(self) -> NDArray[np.float64]:
         """Mean, (n,) or (n, D).
 
@@ -674,6 +692,7 @@ class MixtureDistribution:
         """
         return self._squeeze(self._mixture.mean().numpy())
 
+    @by_size
     def var(self) -> NDArray[np.float64]:
         """Variance of each target, (n,) or (n, D).
 
@@ -695,6 +714,7 @@ class MixtureDistribution:
         """
         return self._squeeze(self._marginals.var().numpy())
 
+    @by_size
     def std(self) -> NDArray[np.float64]:
         """Standard deviation of each target, (n,) or (n, D).
 
@@ -711,6 +731,7 @@ class MixtureDistribution:
         """
         return self._squeeze(self._marginals.std().numpy())
 
+    @by_size
     def skewness(self) -> NDArray[np.float64]:
         """Skewness of each target, the third moment of the standardised target, (n,) or (n, D).
 
@@ -732,6 +753,7 @@ class MixtureDistribution:
         """
         return self._squeeze(skewness_and_kurtosis(self._marginals)[0].numpy())
 
+    @by_size
     def kurtosis(self) -> NDArray[np.float64]:
         """Excess kurtosis of each target, zero for a Gaussian, (n,) or (n, D).
 
@@ -791,6 +813,7 @@ class MixtureDistribution:
         found = tuple(known[letter]() for letter in check_moments(moments))
         return found[0] if len(found) == 1 else found
 
+    @by_size
     def moment(self, order: int) -> NDArray[np.float64]:
         """Moment about zero of each target, E[Y^order].
 
@@ -831,6 +854,7 @@ class MixtureDistribution:
         """
         return self._squeeze(raw_moment(self._marginals, check_order(order)).numpy())
 
+    @by_size
     def cov(self) -> NDArray[np.float64]:
         """Covariance matrix of the targets, (n, D, D); (n, 1, 1) for a 1-d target.
 
@@ -1240,22 +1264,29 @@ class MixtureDistribution:
         >>> dist.rvs(3, random_state=0).shape
         (1, 3)
         """
-        count, n_targets = 1 if size is None else check_count(size, "size"), self._mixture.n_targets
+        count = 1 if size is None else check_count(size, "size")
         # A stream each, so that blocks draw what one large call would have drawn.
-        uniform, noise = child_generators(random_state, 2)
-        drawn = np.empty((len(self), n_targets, count))
-        for rows in blocks(len(self), count * n_targets):
-            part = self._mixture.take(rows)
-            n_rows = len(part.logits)
-            draws = part.draw(
-                torch.from_numpy(uniform.random((n_rows, count))),
-                torch.from_numpy(noise.standard_normal((n_rows, count, n_targets))),
-            )
-            drawn[rows] = draws.mT.numpy()
-        if self._one_dimensional:
-            drawn = drawn[:, 0]
+        drawn = self._draw(count, *child_generators(random_state, 2))
         return drawn[..., 0] if size is None else drawn
 
+    def _draw(
+        self, count: int, uniform: np.random.Generator, noise: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draws (n, M) or (n, D, M) from two streams."""
+        n_targets = self._mixture.n_targets
+        drawn, width = np.empty((len(self), n_targets, count)), count * n_targets
+        with threads_for_numbers(len(self) * max(width, self._mixture.n_components)):
+            for rows in blocks(len(self), width):
+                part = self._mixture.take(rows)
+                n_rows = len(part.logits)
+                draws = part.draw(
+                    torch.from_numpy(uniform.random((n_rows, count))),
+                    torch.from_numpy(noise.standard_normal((n_rows, count, n_targets))),
+                )
+                drawn[rows] = draws.mT.numpy()
+        return drawn[:, 0] if self._one_dimensional else drawn
+
+    @by_size
     def marginal(self, targets: Targets) -> Self:
         """Distribution of some of the targets, whatever the others are.
 
@@ -1292,6 +1323,7 @@ class MixtureDistribution:
             member_sizes=self._member_sizes,
         )
 
+    @by_size
     def condition(self, targets: Targets, values: ArrayLike) -> Self:
         """Distribution of the other targets, given the values of these.
 
@@ -1346,6 +1378,7 @@ class MixtureDistribution:
             member_sizes=self._member_sizes,
         )
 
+    @by_size
     def members(self) -> list[Self]:
         """Distributions that the members of an ensemble predict, each on its own.
 
@@ -1366,6 +1399,7 @@ class MixtureDistribution:
             for part in slices(self._member_sizes)
         ]
 
+    @by_size
     def variance_split(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Variance of each target within the members of an ensemble, and between them.
 
@@ -1392,6 +1426,7 @@ class MixtureDistribution:
         within, between = self._mixture.variance_split(slices(self._member_sizes))
         return self._squeeze(within.numpy()), self._squeeze(between.numpy())
 
+    @by_size
     def to_torch(self) -> torch.distributions.MixtureSameFamily:
         """The same mixtures as a distribution of PyTorch, with n as its batch.
 
@@ -1427,9 +1462,17 @@ class MixtureDistribution:
         return torch.distributions.MixtureSameFamily(choice, components, validate_args=check)
 
     @cached_property
+    @by_size
     def _marginals(self) -> Univariate:
         """The targets on their own, with the batch axes (n, D)."""
         return self._mixture.univariate()
+
+    @property
+    def _numbers_a_row(self) -> int:
+        """Numbers that the mixture of a row is made of."""
+        mixture = self._mixture
+        entries = 1 if isinstance(mixture.scale, DiagonalScale) else mixture.n_targets
+        return mixture.n_components * (1 + mixture.n_targets * (1 + entries))
 
     @property
     def _single(self) -> Univariate:
@@ -1518,17 +1561,19 @@ class MixtureDistribution:
         """
         n_lead, n_rows = out.shape[:2]
         width = self._mixture.n_components * self._mixture.n_targets if width is None else width
-        for rows in blocks(n_rows, width):
-            part = prepare(parameters.take(rows))
-            for lead in blocks(n_lead, width * (rows.stop - rows.start)):
-                tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
-                out[lead, rows] = kernel(part, *tensors).numpy()
+        with threads_for_numbers(n_lead * n_rows * width):
+            for rows in blocks(n_rows, width):
+                part = prepare(parameters.take(rows))
+                for lead in blocks(n_lead, width * (rows.stop - rows.start)):
+                    tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
+                    out[lead, rows] = kernel(part, *tensors).numpy()
 
     def _by_rows(
         self, parameters: Parameters, kernel: Callable[[Parameters], Answer], width: int
     ) -> list[Answer]:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
-        return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
+        with threads_for_numbers(len(self) * width):
+            return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
     def _quantiles(
         self, kernel: Callable[..., Tensor], levels: NDArray[Any], at_zero: float, name: str = "q"

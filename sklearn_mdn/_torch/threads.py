@@ -1,7 +1,9 @@
-"""How many threads a step is worth."""
+"""How many threads an operation is worth, and which of them a process has."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,35 +14,32 @@ import torch
 # other processes want the cores it costs tens of times as much, waiting for its turn in every operation.
 MIN_PARALLEL_ROWS = 2048
 
+# The same of what is not training, in numbers that an operation makes altogether.
+MIN_PARALLEL_NUMBERS = 1 << 21
 
-class _SingleThread:
-    """Puts torch on one thread, and back on as many as before when the last of several fits leaves.
+# An operation on so few numbers takes no second thread anyhow.
+SERIAL_NUMBERS = 1 << 11
 
-    torch keeps the number by thread and a default for new threads, so that fits side by side in threads
-    must agree on what there was before the first of them.
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Put this thread's operations on one thread, and back on as many as before.
+
+    torch keeps the number by thread, and one that new threads start with. The setter sets both, so that
+    another thread puts the second one back at once: a thread born meanwhile is not to stay at one for good.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entered = 0
-        self._before = 1
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            if self._entered == 0:
-                self._before = torch.get_num_threads()
-            self._entered += 1
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._entered -= 1
-                torch.set_num_threads(self._before)
-
-
-_single_thread = _SingleThread()
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        keeper = threading.Thread(target=torch.set_num_threads, args=(before,))
+        keeper.start()
+        keeper.join()
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -49,5 +48,24 @@ def threads_for(rows_per_step: int) -> Iterator[None]:
     if rows_per_step >= MIN_PARALLEL_ROWS:
         yield
     else:
-        with _single_thread():
+        with single_thread():
             yield
+
+
+@contextmanager
+def threads_for_numbers(numbers: int) -> Iterator[None]:
+    """Let operations that make so many numbers altogether use as many threads as they are worth."""
+    if SERIAL_NUMBERS <= numbers < MIN_PARALLEL_NUMBERS:
+        with single_thread():
+            yield
+    else:
+        yield
+
+
+def _after_fork() -> None:
+    """A forked child has none of the threads that its parent's OpenMP would wait for: one is all there is."""
+    torch.set_num_threads(1)
+
+
+if sys.platform != "win32":  # where there is no forking
+    os.register_at_fork(after_in_child=_after_fork)
