@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from numbers import Number
 from typing import Literal, overload
 
@@ -10,11 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import RegressorMixin
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import _safe_indexing, assert_all_finite, check_array, check_random_state, indexable
+from sklearn.utils.validation import _num_samples
 
 from sklearn_mdn._distributions.checks import check_count, check_level_list
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.row_weights import row_mean
+from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, row_blocks
+
+# Rows whose densities may always be held at once.
+FEW_ROWS = 64
 
 
 def check_numeric(y: object, name: str = "y") -> None:
@@ -64,6 +71,22 @@ class DensityRegressorMixin(RegressorMixin, ABC):
     @abstractmethod
     def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
         """Conditional density of the target in each row of X."""
+
+    def _rows_at_once(self, X: ArrayLike) -> int:
+        """Rows whose mixtures are to be held at once; one of them tells how large they are."""
+        numbers = self.predict_distribution(_safe_indexing(X, [0]))._numbers_a_row
+        return FEW_ROWS * max(1, OUTPUT_BLOCK // (FEW_ROWS * numbers))
+
+    def _distributions(self, X: ArrayLike) -> Iterator[MixtureDistribution]:
+        """Densities part by part, of neighbouring rows: what needs no mixtures in the end holds few."""
+        (X,) = indexable(X)
+        n_rows = _num_samples(X)
+        at_once = n_rows if n_rows <= FEW_ROWS else self._rows_at_once(X)
+        if n_rows <= at_once:
+            yield self.predict_distribution(X)
+        else:
+            for rows in row_blocks(n_rows, at_once):
+                yield self.predict_distribution(_safe_indexing(X, rows))
 
     @overload
     def predict(
@@ -122,16 +145,17 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         (3, 3)
         """
         if quantiles is None:
-            distribution = self.predict_distribution(X)
-            return (distribution.mean(), distribution.std()) if return_std else distribution.mean()
+            if not return_std:
+                return np.concatenate([part.mean() for part in self._distributions(X)])
+            means, deviations = zip(*((p.mean(), p.std()) for p in self._distributions(X)), strict=True)
+            return np.concatenate(means), np.concatenate(deviations)
         if return_std:
             raise ValueError(
                 "return_std=True and quantiles cannot be asked for together; call predict twice."
             )
         levels = check_level_list(quantiles, "quantiles")
-        distribution = self.predict_distribution(X)
-        answers = distribution.ppf(levels.reshape(-1, *(1,) * distribution.mean().ndim))
-        return np.moveaxis(answers, 0, -1)
+        parts = [part.ppf(levels.reshape(-1, *(1,) * part.mean().ndim)) for part in self._distributions(X)]
+        return np.moveaxis(np.concatenate(parts, axis=1), 0, -1)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Mixing proportions of the components of the predicted mixtures.
@@ -154,7 +178,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> MDNRegressor(3, max_iter=5, random_state=0).fit(X, y).predict_proba(X[:2]).shape
         (2, 3)
         """
-        return self.predict_distribution(X).weights
+        return np.concatenate([part.weights for part in self._distributions(X)])
 
     def sample(
         self,
@@ -194,7 +218,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         (3, 100)
         """
         n_samples = check_count(n_samples, "n_samples")
-        return self.predict_distribution(X).rvs(size=n_samples, random_state=random_state)
+        streams = child_generators(random_state, 2)
+        return np.concatenate([part._draw(n_samples, *streams) for part in self._distributions(X)])
 
     def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
         """Log density of each target given its row, log p(y_i | x_i).
@@ -226,9 +251,15 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> model.score_samples(X[:3], y[:3]).shape
         (3,)
         """
-        distribution = self.predict_distribution(X)
-        center = distribution.mean()
-        return distribution.logpdf(center if y is None else check_target(y, center.shape))
+        scores: list[NDArray[np.float64]] = []
+        target, start = None, 0
+        for part in self._distributions(X):
+            center, stop = part.mean(), start + len(part)
+            if y is not None and target is None:
+                target = check_target(y, (_num_samples(X), *center.shape[1:]))
+            scores.append(part.logpdf(center if target is None else target[start:stop]))
+            start = stop
+        return np.concatenate(scores)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean log-likelihood of the targets; higher is better.

@@ -35,9 +35,10 @@ from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
-from sklearn_mdn._estimators.prediction import predict_mixture
+from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
+from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
@@ -738,19 +739,27 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         """
         self._check_stored()
         columns = self._read(X, categorical=self.is_categorical_, reset=False)
-        network = _network_of(**self._architecture)
-        mixture = predict_mixture(
-            network,
+        return self._distribution(self._networks().mixture(self._encoding().encode(columns)))
+
+    def _rows_at_once(self, X: ArrayLike) -> int:
+        self._check_stored()
+        return self._networks().rows_at_once
+
+    def _networks(self) -> FittedNetworks:
+        return FittedNetworks(
+            _network_of(**self._architecture),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
-            self._encoding().encode(columns),
             check_device(self.device),
         )
+
+    def _distribution(self, mixture: Mixture) -> MixtureDistribution:
+        n_members = len(self.coefs_[0])
         return MixtureDistribution._from_mixture(
             mixture,
             one_dimensional=self.target_ndim_ == 1,
-            member_sizes=(network.head.n_components,) * len(self.coefs_[0]),
+            member_sizes=(mixture.n_components // n_members,) * n_members,
         )
 
 
