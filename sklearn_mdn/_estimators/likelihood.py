@@ -31,7 +31,7 @@ def widen(mixture: Mixture, factor: Tensor) -> Mixture:
 @final
 @dataclass(frozen=True)
 class MixtureLikelihood:
-    """log p(y | x) of each row under each member, with padded components switched off.
+    """log p(y | x) of each row under each member.
 
     A calibration is a factor on the standard deviations: a network that has begun to fit noise is too sure
     of itself on rows it has not seen, and wider components mend that (Levi et al. 2022, "Evaluating and
@@ -41,7 +41,6 @@ class MixtureLikelihood:
     """
 
     network: StackedMLP
-    used: Tensor | None = None
     category_decay: Tensor | None = None
 
     @property
@@ -53,8 +52,8 @@ class MixtureLikelihood:
         return self.network.n_decayed
 
     def select(self, index: Tensor) -> MixtureLikelihood:
-        chosen = [each if each is None else each[index] for each in (self.used, self.category_decay)]
-        return MixtureLikelihood(self.network, *chosen)
+        decay = self.category_decay
+        return self if decay is None else MixtureLikelihood(self.network, decay[index])
 
     def derivative(self, params: Tensor) -> LikelihoodDerivative:
         return LikelihoodDerivative(self, params)
@@ -70,7 +69,7 @@ class MixtureLikelihood:
         return len(CALIBRATIONS) * head.n_components * head.n_targets * entries
 
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        mixture = self.network(self.network.split(params), x, used=self.used)
+        mixture = self.network(self.network.split(params), x)
         return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
 
 
@@ -82,8 +81,7 @@ class LikelihoodDerivative:
     """
 
     def __init__(self, likelihood: MixtureLikelihood, params: Tensor) -> None:
-        self.network, self.used = likelihood.network, likelihood.used
-        self.category_decay = likelihood.category_decay
+        self.network, self.category_decay = likelihood.network, likelihood.category_decay
         self.gradient = torch.zeros_like(params)
         self.weights, self.by = self.network.split(params), self.network.split(self.gradient)
 
@@ -92,7 +90,7 @@ class LikelihoodDerivative:
     ) -> tuple[Tensor, Tensor]:
         trace: Trace = []
         outputs = self.network.outputs(self.weights, x, keep, trace)
-        log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight, self.used)
+        log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight)
         self.network.backward(self.weights, keep, trace, by_outputs, self.by)
         if self.category_decay is not None:
             self.by["category_coefs"].addcmul_(self.weights["category_coefs"], self.category_decay)

@@ -1,13 +1,13 @@
 """From the rows of one or several fits to one stack of networks, and back.
 
-A fit is a plan: arrays, members and a network. Plans whose networks differ at most in the number of
-components train as one stack; a single fit is a stack made of one plan.
+A fit is a plan: arrays, members and a network. Plans of equal networks and batches train as one stack; a
+single fit is a stack made of one plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -19,7 +19,7 @@ from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.rows import Table, TrainingSet
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
-from sklearn_mdn._training.rows import Member, Rows
+from sklearn_mdn._training.rows import PLACES, Member, Rows
 
 # The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
 # stands for the average category, as random effects do.
@@ -58,6 +58,11 @@ class Plan:
     seed: int
     folds: dict[str, Any] | None
 
+    @property
+    def batch_places(self) -> int:
+        """Rows that a batch has room for."""
+        return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
+
 
 def category_decay(n_rows: list[int]) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
@@ -65,16 +70,19 @@ def category_decay(n_rows: list[int]) -> Tensor:
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int]:
-    """Plans of equal keys can train in one stack: their networks differ in the number of components only."""
-    network = plan.network
-    return replace(network, head=replace(network.head, n_components=1)), plan.batch_size
+    """Plans of equal keys can train in one stack.
+
+    Nothing in a stack is padded to what another plan needs: products and sums of another size may be rounded
+    in another way, so that what a plan gives would hang on the others.
+    """
+    return plan.network, plan.batch_places
 
 
 def network_bytes(plan: Plan, dtype: str) -> int:
     """About the memory that each network of a plan takes in training, its rows left out."""
     # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
     # activations of a batch, each with its gradient and the temporaries of the activation function.
-    activations = plan.batch_size * sum(plan.network.activations) * (2 + plan.network.embedding.n_columns)
+    activations = plan.batch_places * sum(plan.network.activations) * (2 + plan.network.embedding.n_columns)
     return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
 
 
@@ -95,29 +103,26 @@ def train_plans(
     on_epoch: Callable[[int, TrainingState], bool] | None = None,
 ) -> list[Trained]:
     """Train the members of all plans as one stack."""
-    widest = max((plan.network for plan in plans), key=lambda network: network.head.n_components)
+    assert len({stack_key(plan) for plan in plans}) == 1
+    network = plans[0].network
     rows, starts = _joined_rows([plan.data for plan in plans], device, dtype)
-    members, settings, used = [], [], []
+    members, settings = [], []
     for plan, start in zip(plans, starts, strict=True):
         for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
             members.append(
                 Member(
                     torch.from_numpy(own + start),
                     torch.from_numpy(held_out + start),
-                    plan.batch_size,
+                    plan.batch_places,
                     generator,
                 )
             )
             settings.append(plan.settings)
-            used.append(torch.arange(widest.head.n_components, device="cpu") < plan.network.head.n_components)
-    mask = torch.stack(used).unsqueeze(1).to(device)
     decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(
-        widest, None if mask.all() else mask, decay if widest.embedding.n_codes else None
-    )
-    params = torch.cat([plan.network.widen(plan.params, widest) for plan in plans])
-    state = train(objective, params.to(device=device, dtype=dtype), rows, members, settings, on_epoch)
-    return _separate(plans, widest, state)
+    objective = MixtureLikelihood(network, decay if network.embedding.n_codes else None)
+    params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
+    state = train(objective, params, rows, members, settings, on_epoch)
+    return _separate(plans, state)
 
 
 def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
@@ -141,12 +146,11 @@ def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dty
     return rows, [start[id(each.rows)] for each in data]
 
 
-def _separate(plans: list[Plan], widest: StackedMLP, state: TrainingState) -> list[Trained]:
+def _separate(plans: list[Plan], state: TrainingState) -> list[Trained]:
     """Cut a stack's result into the plans' own."""
     params, trained, start = state.snapshot().cpu(), [], 0
     for plan in plans:
         end = start + len(plan.train)
-        own = plan.network.narrow(params[start:end], widest)
-        trained.append(Trained(own, state.histories[start:end]))
+        trained.append(Trained(params[start:end], state.histories[start:end]))
         start = end
     return trained

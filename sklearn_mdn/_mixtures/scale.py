@@ -275,24 +275,30 @@ def triangularise(rows: Tensor) -> Tensor:
 def add_to_diagonal(factor: Tensor, amount: float | Tensor) -> Tensor:
     """Lower Cholesky factor of L L^T + diag(amount), for lower triangular L (..., D, D).
 
-    ``amount`` is one number or one of each target (D,). One rank-one update sqrt(amount_i) e_i a target,
-    by Givens rotations (Gill, Golub, Murray and Saunders 1974, method C1): positive by construction at any
-    magnitude, where forming the matrix would lose ``amount`` beside large entries.
+    ``amount`` is one number or one of each target (D,). It is R^T of a QR decomposition (Golub and Van Loan,
+    section 5.2) of [L, diag(amount)^1/2]^T: forming the matrix would lose ``amount`` beside large entries.
     """
     dim = factor.shape[-1]
     root = torch.as_tensor(amount, dtype=factor.dtype, device=factor.device).sqrt().expand(dim)
-    columns = [factor[..., j:, j] for j in range(dim)]
-    for i in reversed(range(dim)):  # so that every later column already has its positive diagonal
-        carried = factor.new_zeros(dim - i)
-        carried[0] = root[i]
-        for j in range(i, dim):
-            column = columns[j]
-            radius = torch.hypot(column[..., :1], carried[..., :1])
-            cosine, sine = column[..., :1] / radius, carried[..., :1] / radius
-            columns[j] = cosine * column + sine * carried
-            carried = (cosine * carried - sine * column)[..., 1:]
-    padded = [torch.nn.functional.pad(column, (j, 0)) for j, column in enumerate(columns)]
-    return torch.stack(padded, dim=-1)
+    below = torch.diag(root).expand(factor.shape)
+    triangle: Tensor = torch.linalg.qr(torch.cat([factor.mT, below], dim=-2), mode="r").R.mT
+    diagonal = torch.diagonal(triangle, dim1=-2, dim2=-1)
+    return triangle * torch.copysign(torch.ones_like(diagonal), diagonal).unsqueeze(-2)
+
+
+def add_to_diagonal_gradient(factor: Tensor, enlarged: Tensor, gradient: Tensor) -> Tensor:
+    """Derivative by L, given the one by C = ``add_to_diagonal(L, amount)``, both lower triangular.
+
+    With the lower triangle Phi of C^T dC, its diagonal halved, the derivative by C C^T is the symmetric part
+    of C^-T Phi C^-1 (Murray 2016, "Differentiation of the Cholesky decomposition"), and that by L twice it
+    times L.
+    """
+    inner = (enlarged.mT @ gradient).tril_()
+    symmetric = inner + inner.mT
+    torch.diagonal(symmetric, dim1=-2, dim2=-1).mul_(0.5)
+    share = torch.linalg.solve_triangular(enlarged, factor, upper=False)
+    by_factor: Tensor = torch.linalg.solve_triangular(enlarged.mT, symmetric @ share, upper=True)
+    return by_factor.tril_()
 
 
 def join(scales: Sequence[Scale], axis: int) -> Scale:

@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from sklearn_mdn._networks.layers import ACTIVATIONS, Trace, write_product
+from sklearn_mdn._networks.layers import Trace, write_product
 
 
 @final
@@ -59,7 +59,7 @@ class PeriodicEmbedding:
         Returns the gradient by the angles, (S, n, d, n_frequencies), of which ``by_inputs`` makes that by x.
         """
         turns, waves, linear = trace.pop()
-        by_linear = ACTIVATIONS["relu"].backward(by_features.reshape(linear.shape), linear)
+        by_linear = by_features.reshape(linear.shape) * (linear > 0.0)
         write_product(waves.mT, by_linear, by["embedding_coefs"])
         torch.sum(by_linear, dim=1, out=by["embedding_intercepts"])
         by_waves = torch.bmm(by_linear, weights["embedding_coefs"].mT)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain
 from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale, Scale, add_to_diagonal
-from sklearn_mdn._networks.layers import ATEN
-
-# A masked component keeps a finite logit: -inf would make the gradient of the softmax NaN.
-MASKED_LOGIT = -1e30
+from sklearn_mdn._mixtures.scale import (
+    CholeskyScale,
+    DiagonalScale,
+    Scale,
+    add_to_diagonal,
+    add_to_diagonal_gradient,
+)
+from sklearn_mdn._networks.layers import softplus, softplus_derivative
 
 
 @final
@@ -50,56 +51,71 @@ class MixtureHead:
         scale_components, entries = self._scale_shape
         return [self.n_components, self.n_components * self.n_targets, scale_components * entries]
 
-    def __call__(self, outputs: Tensor, used: Tensor | None = None) -> Mixture:
-        """Build the mixture; ``used`` (S, 1, K) marks the components a padded member really has."""
-        logits, means, raw = self._parts(outputs, used)
-        return Mixture(logits, means, self._scale(raw))
+    def __call__(self, outputs: Tensor) -> Mixture:
+        logits, means, raw = self._parts(outputs)
+        return Mixture(logits, means, self._scale(self._positive(raw)))
 
-    def _parts(self, outputs: Tensor, used: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _parts(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (S, n, K), means (S, n, K, D), and what makes the scale."""
         logits, means, raw = outputs.split_with_sizes(self.sizes, dim=-1)
-        if used is not None:
-            logits = logits.masked_fill(~used, MASKED_LOGIT)
         batch = outputs.shape[:-1]
         means = means.view(*batch, self.n_components, self.n_targets)
-        # softplus of a slice takes four times as long
+        # elementwise functions of a slice take four times as long
         return logits, means, raw.view(*batch, *self._scale_shape).contiguous()
 
-    def _scale(self, raw: Tensor) -> Scale:
-        if self.covariance_type in ("spherical", "diag") or self.n_targets == 1:
-            variances = functional.softplus(raw).square().add_(self.reg_covar)
-            return DiagonalScale(variances.sqrt_(), self.n_targets)
-        rows, columns = torch.tril_indices(self.n_targets, self.n_targets, device=raw.device)
-        on_diagonal = rows == columns
-        entries = torch.where(on_diagonal, functional.softplus(raw), raw)
-        factor = raw.new_zeros(*raw.shape[:-1], self.n_targets, self.n_targets)
-        factor[..., rows, columns] = entries
-        return CholeskyScale(add_to_diagonal(factor, self.reg_covar))
+    @property
+    def _diagonal(self) -> bool:
+        return self.covariance_type in ("spherical", "diag") or self.n_targets == 1
 
-    def log_prob_gradient(
-        self, outputs: Tensor, y: Tensor, weight: Tensor, used: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def _places(self) -> tuple[list[int], list[int], list[int]]:
+        """Rows and columns of a Cholesky factor's entries, and which of these lie on its diagonal."""
+        places = [(row, column) for row in range(self.n_targets) for column in range(row + 1)]
+        on_diagonal = [i for i, (row, column) in enumerate(places) if row == column]
+        return [row for row, _ in places], [column for _, column in places], on_diagonal
+
+    def _positive(self, raw: Tensor) -> Tensor:
+        """The scale's entries: deviations, or lower triangles with a positive diagonal."""
+        if self._diagonal:
+            return softplus(raw)
+        *_, on_diagonal = self._places
+        entries = raw.clone()
+        entries[..., on_diagonal] = softplus(raw[..., on_diagonal])
+        return entries
+
+    def _triangle(self, entries: Tensor) -> Tensor:
+        rows, columns, _ = self._places
+        factor = entries.new_zeros(*entries.shape[:-1], self.n_targets, self.n_targets)
+        factor[..., rows, columns] = entries
+        return factor
+
+    def _scale(self, entries: Tensor) -> Scale:
+        """The scale with ``reg_covar`` on the diagonal of its covariances."""
+        if self._diagonal:
+            return DiagonalScale(entries.square().add_(self.reg_covar).sqrt_(), self.n_targets)
+        return CholeskyScale(add_to_diagonal(self._triangle(entries), self.reg_covar))
+
+    def log_prob_gradient(self, outputs: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """log p(y) (S, n), and the derivative of sum(weight * log p(y)) by the outputs."""
-        logits, means, raw = self._parts(outputs, used)
-        scale = self._scale(raw)
+        logits, means, raw = self._parts(outputs)
+        entries = self._positive(raw)
+        scale = self._scale(entries)
         mixture = Mixture(logits, means, scale)
         log_prob, by_logit, by_mean, by_scale = mixture.log_prob_gradient(y, weight)
-        by_raw = self._scale_gradient(raw, scale, by_scale)
+        by_raw = self._scale_gradient(entries, scale, by_scale)
         return log_prob, torch.cat([by_logit, by_mean.flatten(-2), by_raw.flatten(-2)], dim=-1)
 
-    def _scale_gradient(self, raw: Tensor, scale: Scale, by_scale: Tensor) -> Tensor:
+    def _scale_gradient(self, entries: Tensor, scale: Scale, by_scale: Tensor) -> Tensor:
         """Derivative by what makes the scale, given that by the tensor which the scale stores."""
-        by_raw: Tensor
         if isinstance(scale, DiagonalScale):
-            # Of sqrt(s^2 + reg_covar) with s = softplus(raw); torch's softplus is the identity above 20.
-            by_softplus = functional.softplus(raw).mul_(by_scale).div_(scale.deviations)
-            by_raw = ATEN.softplus_backward.default(by_softplus, raw, 1.0, 20.0)
-            return by_raw
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            leaf = raw.clone().requires_grad_()
-            stored = self._scale(leaf)
-            assert isinstance(stored, CholeskyScale)
-            (by_raw,) = torch.autograd.grad(stored.factor, leaf, by_scale)
+            # Of sqrt(s^2 + reg_covar) with s = softplus(raw).
+            by_entries = (entries * by_scale).div_(scale.deviations)
+            return by_entries.mul_(softplus_derivative(entries))
+        assert isinstance(scale, CholeskyScale)
+        rows, columns, on_diagonal = self._places
+        by_factor = add_to_diagonal_gradient(self._triangle(entries), scale.factor, by_scale)
+        by_raw = by_factor[..., rows, columns]
+        by_raw[..., on_diagonal] *= softplus_derivative(entries[..., on_diagonal])
         return by_raw
 
     def initial_outputs(self, centers: Tensor, spread: float) -> Tensor:
@@ -110,9 +126,3 @@ class MixtureHead:
             rows, columns = torch.tril_indices(self.n_targets, self.n_targets, device=centers.device)
             raw = torch.where(rows == columns, raw, 0.0)
         return torch.cat([torch.zeros_like(centers[:, 0]), centers.flatten(), raw.flatten()])
-
-    def columns_in(self, wider: MixtureHead) -> Tensor:
-        """Where this head's outputs lie among those of a head with more components."""
-        starts = accumulate(wider.sizes[:-1], initial=0)
-        columns = [range(start, start + size) for size, start in zip(self.sizes, starts, strict=True)]
-        return torch.tensor([*chain.from_iterable(columns)], device="cpu")

@@ -80,10 +80,9 @@ class StackedMLP:
         x: Tensor,
         *,
         keep: Sequence[Tensor] | None = None,
-        used: Tensor | None = None,
     ) -> Mixture:
-        """Densities at x (S, n, d); the arguments are those of ``outputs`` and of the head."""
-        return self.head(self.outputs(weights, x, keep), used)
+        """Densities at x (S, n, d); the arguments are those of ``outputs``."""
+        return self.head(self.outputs(weights, x, keep))
 
     def outputs(
         self,
@@ -97,16 +96,20 @@ class StackedMLP:
         ``keep`` holds, for each hidden layer, the factors (S, n, width) of dropout: 0, or 1 / (1 - p).
         ``trace`` is given what ``backward`` needs.
         """
-        activation = ACTIVATIONS[self.activation].forward
+        activation = ACTIVATIONS[self.activation]
         x = self.embedding.forward(weights, x, trace)
         for i in range(self.n_layers):
             linear = torch.baddbmm(weights[f"intercepts_{i}"].unsqueeze(1), x, weights[f"coefs_{i}"])
-            if trace is not None:
-                trace.append((x, linear))
-            if i < self.n_layers - 1:
-                x = activation(linear)
-                if keep is not None:
-                    x = x * keep[i]
+            if i == self.n_layers - 1:
+                break
+            if trace is None:
+                value = activation.value(linear)
+            else:
+                value, derivative = activation.with_derivative(linear)
+                trace.append((x, derivative))
+            x = value if keep is None else value * keep[i]
+        if trace is not None:
+            trace.append((x,))
         return linear
 
     def backward(
@@ -122,13 +125,11 @@ class StackedMLP:
         Backpropagation (Rumelhart, Hinton and Williams 1986) in half of the time that autograd takes for
         a step of a small network, which is mostly what each of its many small operations costs.
         """
-        activation = ACTIVATIONS[self.activation].backward
         for i in reversed(range(self.n_layers)):
-            inputs, linear = trace.pop()
-            if i < self.n_layers - 1:
-                if keep is not None:
-                    gradient = gradient * keep[i]
-                gradient = activation(gradient, linear)
+            inputs, *derivative = trace.pop()
+            if derivative:
+                gradient = gradient if keep is None else gradient * keep[i]
+                gradient = gradient * derivative[0]
             write_product(inputs.mT, gradient, by[f"coefs_{i}"])
             torch.sum(gradient, dim=1, out=by[f"intercepts_{i}"])
             if i > 0:
@@ -168,23 +169,3 @@ class StackedMLP:
                 piece = self.head.initial_outputs(centers, spread)
             pieces.append(piece.flatten())
         return torch.cat(pieces)
-
-    def widen(self, params: Tensor, wider: StackedMLP) -> Tensor:
-        """Pad (S, P) to the layout of a network that differs in having more components, with zeros."""
-        if wider == self:
-            return params
-        columns, weights = self.head.columns_in(wider.head).to(params.device), self.split(params)
-        for name in (f"coefs_{self.n_layers - 1}", f"intercepts_{self.n_layers - 1}"):
-            padded = params.new_zeros(len(params), *wider.shapes[name])
-            padded[..., columns] = weights[name]
-            weights[name] = padded
-        return wider.join(weights)
-
-    def narrow(self, params: Tensor, wider: StackedMLP) -> Tensor:
-        """Inverse of ``widen``."""
-        if wider == self:
-            return params
-        columns, weights = self.head.columns_in(wider.head).to(params.device), wider.split(params)
-        for name in (f"coefs_{self.n_layers - 1}", f"intercepts_{self.n_layers - 1}"):
-            weights[name] = weights[name][..., columns]
-        return self.join(weights)

@@ -69,12 +69,16 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
     networks of all folds and all candidates of one shape train together, which takes a
     fraction of the time of training them one by one.
 
-    Candidates train in one stack if they differ in nothing but ``n_components``, ``alpha``,
-    ``learning_rate_init``, ``dropout``, ``max_iter``, the stopping rule, the clipping thresholds,
-    ``n_estimators`` and ``random_state`` (and in parameters of the pipeline's other steps); each other
-    value of a parameter forms stacks of its own. The stopping rule is ``early_stopping``,
-    ``validation_fraction``, ``tol`` and ``n_iter_no_change``. As in GridSearchCV, ``batch_size="auto"`` goes
-    by the rows of each fold; where folds end up with different sizes, they form stacks of their own.
+    Candidates train in one stack if they differ in nothing but ``alpha``, ``learning_rate_init``,
+    ``dropout``, ``max_iter``, the stopping rule, the clipping thresholds, ``n_estimators`` and
+    ``random_state`` (and in parameters of the pipeline's other steps); each other value of a parameter
+    forms stacks of its own. The stopping rule is ``early_stopping``, ``validation_fraction``, ``tol`` and
+    ``n_iter_no_change``. As in GridSearchCV, ``batch_size="auto"`` goes by the rows of each fold; where folds
+    end up with different sizes, they form stacks of their own.
+
+    What a network becomes does not hang on the stack it is in, and so not on ``n_jobs``,
+    ``max_stack_bytes`` or the other candidates: scores are those of GridSearchCV. To the last bit that
+    hangs on the products of matrices; the user guide says under "Reproducibility" for which it was seen.
 
     Parameters
     ----------

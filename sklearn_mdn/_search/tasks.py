@@ -205,15 +205,15 @@ def stacks_of(tasks: list[Task], max_stack_bytes: int, n_jobs: int) -> list[list
     stack: list[Task]
     for group in groups.values():
         longest = -(-len(group) // max(1, round(n_jobs * len(group) / len(tasks))))
-        stack, n_networks, largest = [], 0, 0
+        stack, n_networks = [], 0
+        size = network_bytes(group[0].pending, group[0].network.dtype)
         for task in group:
-            # In a stack all networks have as many components as the one with the most.
-            own, size = len(task.pending.train), network_bytes(task.pending, task.network.dtype)
-            full = (n_networks + own) * max(largest, size) > max_stack_bytes
+            own = len(task.pending.train)
+            full = (n_networks + own) * size > max_stack_bytes
             if stack and (full or len(stack) == longest):
                 stacks.append(stack)
-                stack, n_networks, largest = [], 0, 0
+                stack, n_networks = [], 0
             stack.append(task)
-            n_networks, largest = n_networks + own, max(largest, size)
+            n_networks += own
         stacks.append(stack)
     return stacks

@@ -133,7 +133,7 @@ class TrainingState:
         self.n_updates = torch.zeros(len(members), dtype=torch.int64, device=params.device)
         self.objective = objective
         self.derivative = objective.derivative(self.params)
-        self.members = members
+        self.members, self.rows = members, rows
         self.held_out = validation_rows(members, rows)
 
     def snapshot(self) -> Tensor:
@@ -155,7 +155,7 @@ class TrainingState:
             setattr(self, name, getattr(self, name)[on_device])
         self.objective = self.objective.select(on_device)
         self.derivative = self.objective.derivative(self.params)
-        self.held_out = (self.held_out[0][on_device], self.held_out[1][on_device])
+        self.held_out = validation_rows(self.members, self.rows)
 
 
 @final
@@ -178,12 +178,12 @@ class Adam:
         self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
         self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
         self.zero = like.new_zeros(())
-        # What depends on the number of updates alone, for the next n_steps of them, (n_steps, 6, S, 1). In
-        # float64, since 1 - beta_2^t cancels.
+        # What depends on the number of updates alone, for the next n_steps of them, (n_steps, 6, S, 1).
+        # 1 - beta^t by exponentials: torch rounds a power by its place in memory, and the difference cancels.
         count = torch.arange(1, n_steps + 1, device=like.device).unsqueeze(1) + state.n_updates.double()
-        root, one = (1.0 - BETA_2**count).sqrt(), torch.ones_like(count)
+        root, one = torch.expm1(count * math.log(BETA_2)).neg_().sqrt_(), torch.ones_like(count)
         share = (9.0 / (10.0 + count)).clamp_min(1.0 - AVERAGING)  # an average over few steps at first
-        bias_1 = 1.0 - BETA_1**count
+        bias_1 = torch.expm1(count * math.log(BETA_1)).neg_()
         by_count = [root * EPSILON, root / bias_1, one * (1.0 - BETA_1), one * (1.0 - BETA_2), share, one]
         self.by_count = torch.stack(by_count, dim=1).unsqueeze(-1).to(like.dtype)
         # Factors on these that depend on the step, (n_steps, 6, S, 1).
@@ -326,7 +326,9 @@ def run_epoch(
     taken, loss = torch.stack(moved).cpu(), torch.stack(losses).cpu().double()
     n_taken = taken.sum(0)
     n_active = torch.tensor([member.n_steps for member in state.members], device="cpu")
-    return torch.where(taken, loss, 0.0).sum(0) / n_taken, torch.stack([n_taken, n_active], dim=1)
+    # One after the other, so that steps which others have and a member has not add nothing to its rounding.
+    total = torch.where(taken, loss, 0.0).cumsum(0)[-1]
+    return total / n_taken, torch.stack([n_taken, n_active], dim=1)
 
 
 def loss_and_gradient(
@@ -360,13 +362,20 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
     Returns the weighted mean log-likelihood under the calibration that gives the highest, NaN for a member
     that holds out nothing, and that calibration.
     """
-    index, factor = state.held_out
     calibrations = state.objective.calibrations
-    total = torch.zeros(len(calibrations), len(index), dtype=torch.float64, device=index.device)
-    block = max(1, rows_at_once(state.objective) // len(index))
-    for part, weight in zip(torch.split(index, block, dim=1), torch.split(factor, block, dim=1), strict=True):
-        log_likelihood = state.objective.calibrated(state.average, rows.x[part], rows.y[part])
-        total += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
+    total = torch.zeros(len(calibrations), len(state.active), dtype=torch.float64, device=state.params.device)
+    at_once = rows_at_once(state.objective)
+    for group in state.held_out:
+        # A member's rows are cut where they would be without the others.
+        n_members, n_rows = group.index.shape
+        for some in torch.split(torch.arange(n_members, device=total.device), max(1, at_once // n_rows)):
+            members = group.members[some]
+            params = state.average if len(some) == len(state.active) else state.average[members]
+            for start in range(0, n_rows, at_once):
+                part = slice(start, start + at_once)
+                index, weight = group.index[some, part], group.factor[some, part]
+                log_likelihood = state.objective.calibrated(params, rows.x[index], rows.y[index])
+                total[:, members] += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
     best, choice = total.cpu().max(dim=0)
     empty = torch.tensor([len(member.validation) == 0 for member in state.members], device="cpu")
     scores: list[float] = best.masked_fill(empty, math.nan).tolist()

@@ -13,6 +13,10 @@ from torch import Tensor
 # About so many numbers are copied out of the rows at once: a copy for each step takes longer.
 GATHERED_NUMBERS = 1 << 18
 
+# Rows are made up to a multiple of so many where their number is not given, so that nearly equal members
+# share a size, which does not hang on those around.
+PLACES = 32
+
 
 @final
 @dataclass(frozen=True)
@@ -32,7 +36,10 @@ class Rows:
 @final
 @dataclass(frozen=True)
 class Member:
-    """What belongs to one member alone: its rows (indices into Rows) and its random stream."""
+    """What belongs to one member alone: its rows (indices into Rows) and its random stream.
+
+    A batch has places for ``batch_size`` rows, all of which are computed.
+    """
 
     train: Tensor
     validation: Tensor
@@ -47,6 +54,10 @@ class Member:
     @property
     def rows_per_step(self) -> int:
         return -(-len(self.train) // self.n_steps)
+
+    @property
+    def validation_places(self) -> int:
+        return PLACES * -(-len(self.validation) // PLACES)
 
     def epoch(self) -> tuple[Tensor, Tensor]:
         """Indices of the rows of an epoch's batches, in a new order, and each one's share, (steps, rows).
@@ -85,7 +96,7 @@ class Batch:
 def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     """The batches of one epoch. A member with fewer steps, or rows a step, is padded with weights 0."""
     n_steps = max(member.n_steps for member in members)
-    n_rows = max(member.rows_per_step for member in members)
+    n_rows = max(member.batch_size for member in members)
     first = torch.cat([member.train[:1] for member in members])
     index = first.view(1, -1, 1).repeat(n_steps, 1, n_rows)
     share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64, device="cpu")
@@ -107,17 +118,36 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
         yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part], hidden)
 
 
-def validation_rows(members: list[Member], rows: Rows) -> tuple[Tensor, Tensor]:
-    """Indices (S, V) of all members' validation rows and their factors, which sum to 1 a member."""
-    longest = max(len(member.validation) for member in members)
-    index = torch.zeros(len(members), longest, dtype=torch.int64, device="cpu")
-    present = torch.zeros(len(members), longest, dtype=rows.weight.dtype, device="cpu")
+@final
+@dataclass(frozen=True)
+class HeldOut:
+    """Validation rows of members with equally many places: who they are, indices (S, V) and factors (S, V).
+
+    The factors sum to 1 a member, and are 0 where a place has no row.
+    """
+
+    members: Tensor
+    index: Tensor
+    factor: Tensor
+
+
+def validation_rows(members: list[Member], rows: Rows) -> list[HeldOut]:
+    """The validation rows of all members that have any."""
+    sizes: dict[int, list[int]] = {}
     for i, member in enumerate(members):
-        index[i, : len(member.validation)] = member.validation
-        present[i, : len(member.validation)] = 1.0
-    index = index.to(rows.weight.device)
-    factor = present.to(rows.weight.device) * rows.weight[index]
-    return index, factor / factor.sum(1, keepdim=True).clamp_min(torch.finfo(factor.dtype).tiny)
+        sizes.setdefault(member.validation_places, []).append(i)
+    sizes.pop(0, None)
+    device, found = rows.weight.device, []
+    for size, places in sizes.items():
+        index = torch.zeros(len(places), size, dtype=torch.int64, device=device)
+        factor = torch.zeros(len(places), size, dtype=rows.weight.dtype, device=device)
+        for i, place in enumerate(places):
+            own = members[place].validation.to(device)
+            weight = rows.weight[own]
+            index[i, : len(own)] = own
+            factor[i, : len(own)] = weight / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+        found.append(HeldOut(torch.tensor(places, device="cpu").to(device), index, factor))
+    return found
 
 
 def hide_codes(members: list[Member], step: int, batch: Batch) -> Batch:

@@ -195,7 +195,7 @@ def test_vectors_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
     x, y = (torch.from_numpy(each[:6]).expand(2, -1, -1) for each in (rows.x, rows.y))
     weight = torch.full((2, 6), -1.0 / 6.0, dtype=torch.float64)
     with_prior, without = (
-        MixtureLikelihood(plan.network, None, decay).derivative(params)(x, y, weight, None)[1]
+        MixtureLikelihood(plan.network, decay).derivative(params)(x, y, weight, None)[1]
         for decay in (category_decay(n_rows), None)
     )
     vectors = plan.network.split(params)["category_coefs"]

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale, add_to_diagonal, join, triangularise
+from sklearn_mdn._mixtures.scale import (
+    CholeskyScale,
+    DiagonalScale,
+    add_to_diagonal,
+    add_to_diagonal_gradient,
+    join,
+    triangularise,
+)
 
 N, K, D = 4, 3, 3
 
@@ -161,3 +168,17 @@ def test_add_to_diagonal(magnitude, amount):
     np.testing.assert_allclose((got @ got.mT).numpy() / largest, expected / largest, rtol=0, atol=1e-14)
     assert torch.equal(got, got.tril())
     assert (torch.diagonal(got, dim1=-2, dim2=-1) >= amount**0.5 * (1 - 1e-12)).all()
+
+
+@pytest.mark.parametrize("n_targets", [1, 2, 7])
+@pytest.mark.parametrize("amount", [1e-6, 0.5, 100.0])
+def test_the_gradient_through_add_to_diagonal(n_targets, amount):
+    rng = np.random.default_rng(1)
+    factor = torch.from_numpy(rng.normal(size=(3, 2, n_targets, n_targets))).tril()
+    torch.diagonal(factor, dim1=-2, dim2=-1).abs_().add_(0.1)
+    by_enlarged = torch.from_numpy(rng.normal(size=factor.shape)).tril()
+    leaf = factor.clone().requires_grad_()
+    enlarged = torch.linalg.cholesky(leaf @ leaf.mT + amount * torch.eye(n_targets, dtype=torch.float64))
+    (expected,) = torch.autograd.grad(enlarged, leaf, by_enlarged)
+    found = add_to_diagonal_gradient(factor, add_to_diagonal(factor, amount), by_enlarged)
+    torch.testing.assert_close(found, expected.tril(), rtol=1e-9, atol=1e-9)

@@ -12,6 +12,8 @@ import torch
 from scipy.special import erf, expit, log_softmax
 from scipy.stats import multivariate_normal
 
+from sklearn_mdn._networks import head as head_module
+from sklearn_mdn._networks import layers
 from sklearn_mdn._networks.embedding import (
     CategoryEmbedding,
     PeriodicEmbedding,
@@ -79,11 +81,11 @@ def table_rows(embedding, *batch, seed=0):
     return torch.from_numpy(np.concatenate([numbers, *(code[..., None] for code in codes)], axis=-1))
 
 
-def log_prob_and_gradient(network, params, x, y, weight, keep=None, used=None):
+def log_prob_and_gradient(network, params, x, y, weight, keep=None):
     """What a training step computes: log densities, and the gradient of their weighted sum."""
     weights, gradient, trace = network.split(params), torch.full_like(params, torch.nan), []
     outputs = network.outputs(weights, x, keep, trace)
-    log_prob, by_outputs = network.head.log_prob_gradient(outputs, y, weight, used)
+    log_prob, by_outputs = network.head.log_prob_gradient(outputs, y, weight)
     network.backward(weights, keep, trace, by_outputs, network.split(gradient))
     return log_prob, gradient
 
@@ -187,25 +189,6 @@ def test_the_head_reads_logits_means_and_covariances(kind, n_components, n_targe
         np.testing.assert_allclose(covariances[s, i], expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
-@pytest.mark.parametrize("n_targets", [1, 3])
-def test_masked_components_contribute_nothing(kind, n_targets):
-    narrow, wide = MixtureHead(2, n_targets, kind, 1e-3), MixtureHead(5, n_targets, kind, 1e-3)
-    outputs = normal(1, 6, sum(wide.sizes))
-    y, weight = normal(1, 6, n_targets, seed=1), normal(1, 6, seed=2)
-    used = (torch.arange(5) < 2).view(1, 1, 5)
-    columns = narrow.columns_in(wide)
-    log_prob, gradient = wide.log_prob_gradient(outputs, y, weight, used)
-    own_log_prob, own_gradient = narrow.log_prob_gradient(outputs[..., columns], y, weight)
-    torch.testing.assert_close(log_prob, own_log_prob, rtol=1e-14, atol=0)
-    torch.testing.assert_close(gradient[..., columns], own_gradient, rtol=1e-12, atol=1e-15)
-    masked = torch.ones(sum(wide.sizes), dtype=torch.bool)
-    masked[columns] = False
-    assert masked.any()
-    assert (gradient[..., masked] == 0).all()
-    assert (wide(outputs, used).weights[..., 2:] == 0).all()
-
-
 # The network.
 
 
@@ -259,24 +242,35 @@ def test_gradients_agree_with_finite_differences(kind, n_components, n_targets):
         torch.testing.assert_close(gradient[:, column], expected, rtol=1e-5, atol=1e-5)
 
 
+def enlarged_and_factorised(factor, amount):
+    """What ``add_to_diagonal`` gives, in a form that autograd knows the derivative of."""
+    below = amount**0.5 * torch.eye(factor.shape[-1], dtype=factor.dtype).expand(factor.shape)
+    triangle = torch.linalg.qr(torch.cat([factor.mT, below], dim=-2)).R.mT
+    sign = torch.where(torch.diagonal(triangle, dim1=-2, dim2=-1) < 0, -1.0, 1.0)
+    return triangle * sign.unsqueeze(-2)
+
+
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("embedding", EMBEDDINGS.values(), ids=EMBEDDINGS.keys())
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 2, 3)])
 @pytest.mark.parametrize("dropout", [False, True], ids=["whole", "dropout"])
 @pytest.mark.parametrize("kind", ["diag", "tied"])
-def test_gradients_are_those_of_autograd(activation, embedding, hidden, dropout, kind):
-    """In networks of any make, with components that a member does not have."""
+def test_gradients_are_those_of_autograd(activation, embedding, hidden, dropout, kind, monkeypatch):
+    """In networks of any make."""
     network = replace(small_network(kind, 3, 2, activation, embedding), hidden_layer_sizes=hidden)
     params, weight = normal(2, network.n_parameters).requires_grad_(), normal(2, 5, seed=3)
     x, y = table_rows(embedding, 2, 5), normal(2, 5, 2, seed=2)
     keep = [2.0 * (normal(2, 5, width, seed=9) > 0).double() for width in hidden] if dropout else None
-    used = torch.tensor([[True, True, True], [True, False, True]]).unsqueeze(1)
-    expected = network(network.split(params), x, keep=keep, used=used).log_prob(y)
+    with monkeypatch.context() as patch:
+        patch.setattr(head_module, "add_to_diagonal", enlarged_and_factorised)
+        expected = network(network.split(params), x, keep=keep).log_prob(y)
     (by_params,) = torch.autograd.grad(expected, params, weight)
     with torch.no_grad():
-        log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight, keep, used)
+        log_prob, gradient = log_prob_and_gradient(network, params, x, y, weight, keep)
     torch.testing.assert_close(log_prob, expected.detach(), rtol=1e-13, atol=1e-13)
-    torch.testing.assert_close(gradient, by_params, rtol=1e-10, atol=1e-12)
+    # Next to large entries: where the covariance is nearly singular both derivatives lose digits.
+    size = max(1.0, by_params.abs().max().item())
+    torch.testing.assert_close(gradient, by_params, rtol=1e-9, atol=1e-11 * size)
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
@@ -341,20 +335,6 @@ def test_weights_decay_and_biases_do_not():
     }
 
 
-@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
-@pytest.mark.parametrize("wider", [2, 3, 7])
-def test_widened_and_masked_is_the_same_network(kind, wider):
-    own = small_network(kind, n_components=2)
-    network = replace(own, head=replace(own.head, n_components=wider))
-    params, x, y = normal(3, own.n_parameters), normal(3, 5, 2, seed=1), normal(3, 5, 2, seed=2)
-    widened = own.widen(params, network)
-    assert widened.shape == (3, network.n_parameters)
-    assert torch.equal(own.narrow(widened, network), params)
-    used = (torch.arange(wider) < 2).view(1, 1, wider)
-    found = network(network.split(widened), x, used=used).log_prob(y)
-    torch.testing.assert_close(found, own(own.split(params), x).log_prob(y), rtol=1e-12, atol=1e-12)
-
-
 # The first weights.
 
 
@@ -404,3 +384,41 @@ def test_first_frequencies_have_their_scale():
     weights = network.split(network.initial(stream(0), torch.zeros(2, 1), 0.5).unsqueeze(0))
     assert weights["embedding_frequencies"].std().item() == pytest.approx(0.7, rel=0.05)
     assert weights["embedding_coefs"].std().item() == pytest.approx(1 / math.sqrt(2 * 50), rel=0.05)
+
+
+# Bits.
+
+
+@pytest.mark.parametrize("name", [*sorted(ACTIVATIONS), "softplus"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_an_entry_gives_does_not_hang_on_its_place(name, dtype):
+    """Nor on how many others there are: it is the same in any stack and with any number of threads."""
+    entries = (6.0 * normal(1000, seed=4)).to(dtype)
+
+    def answers(x):
+        if name == "softplus":
+            return layers.softplus(x), layers.softplus_derivative(layers.softplus(x))
+        return ACTIVATIONS[name].value(x), *ACTIVATIONS[name].with_derivative(x)
+
+    expected = answers(entries)
+    assert torch.equal(expected[0], expected[1]) or name == "softplus"
+    for size in (1, 3, 17, 64, 999):
+        parts = [answers(part.clone()) for part in torch.split(entries, size)]
+        for found, whole in zip(zip(*parts, strict=True), expected, strict=True):
+            assert torch.equal(torch.cat(found), whole)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_activations_and_their_derivatives_at_the_ends(name):
+    x = torch.tensor([-1e30, -800.0, -90.0, 0.0, 90.0, 800.0, 1e30])
+    value, derivative = ACTIVATIONS[name].with_derivative(x)
+    np.testing.assert_allclose(
+        value.numpy(), NUMPY_ACTIVATIONS[name](x.double().numpy()), rtol=1e-6, atol=1e-30
+    )
+    assert torch.isfinite(derivative).all()
+
+
+def test_softplus_and_its_derivative():
+    x = torch.tensor([-700.0, -100.0, -30.0, -1.0, 0.0, 5.0, 39.9, 40.1, 800.0], dtype=torch.float64)
+    np.testing.assert_allclose(layers.softplus(x), np.logaddexp(0.0, x.numpy()), rtol=1e-14)
+    np.testing.assert_allclose(layers.softplus_derivative(layers.softplus(x)), expit(x.numpy()), rtol=1e-14)
