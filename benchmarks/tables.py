@@ -461,8 +461,8 @@ def arguments() -> argparse.ArgumentParser:
         "--data", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
     )
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--splits", type=int, default=3, help="the first so many splits (default: 3)")
-    parser.add_argument("--rows", type=int, default=5000, help="rows of a set at most (default: 5000)")
+    parser.add_argument("--splits", type=int, default=2, help="the first so many splits (default: 2)")
+    parser.add_argument("--rows", type=int, default=3000, help="rows of a set at most (default: 3000)")
     parser.add_argument("--results", type=Path, default=Path("tables.jsonl"), help="file to add results to")
     add_out(parser)
     return parser
