@@ -15,8 +15,8 @@ from sklearn.utils import _safe_indexing, assert_all_finite, check_array, check_
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mdn._distributions.checks import check_count, check_level_list
-from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.noise import child_generators
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import row_mean
 from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, row_blocks
 
@@ -69,7 +69,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
     _estimator_type = "regressor"
 
     @abstractmethod
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row of X."""
 
     def _rows_at_once(self, X: ArrayLike) -> int:
@@ -77,7 +77,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         numbers = self.predict_distribution(_safe_indexing(X, [0]))._numbers_a_row
         return FEW_ROWS * max(1, OUTPUT_BLOCK // (FEW_ROWS * numbers))
 
-    def _distributions(self, X: ArrayLike) -> Iterator[MixtureDistribution]:
+    def _distributions(self, X: ArrayLike) -> Iterator[PredictiveDistribution]:
         """Densities part by part, of neighbouring rows: what needs no mixtures in the end holds few."""
         (X,) = indexable(X)
         n_rows = _num_samples(X)

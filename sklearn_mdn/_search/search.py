@@ -28,7 +28,7 @@ from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
@@ -570,7 +570,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         return answer
 
     @_if_refitted
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row, by the best estimator.
 
         Parameters
@@ -580,7 +580,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
 
         Returns
         -------
-        distribution : MixtureDistribution
+        distribution : PredictiveDistribution
             What the function :func:`predict_distribution` finds.
 
         Raises
@@ -600,7 +600,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         <MixtureDistribution: 4 rows, 3 components, 1-d target>
         """
         regressor, rows = self._regressor(X)
-        distribution: MixtureDistribution = regressor.predict_distribution(rows)
+        distribution: PredictiveDistribution = regressor.predict_distribution(rows)
         return distribution
 
     @_if_refitted
