@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mdn._distributions.checks import check_count, check_level_list
 from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Records
 from sklearn_mdn._distributions.row_weights import row_mean
 from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, row_blocks
 
@@ -57,6 +58,45 @@ def check_target(y: ArrayLike, shape: tuple[int, ...], name: str = "y") -> NDArr
             f"{target.shape}.{way}"
         )
     return target
+
+
+def check_records(
+    y: ArrayLike, y_upper: ArrayLike | None, shape: tuple[int, ...], name: str = "y"
+) -> Records:
+    """What was recorded of targets of exactly this shape: values y, or that they lie up to ``y_upper``."""
+    if y_upper is None:
+        place = check_target(y, shape, name).reshape(shape[0], -1)
+        return Records(place, np.zeros_like(place))
+    upper_name = name.replace("y", "y_upper", 1)
+    lower = _check_end(y, -np.inf, shape, name)
+    upper = _check_end(y_upper, np.inf, shape, upper_name)
+    for wrong, expected in (
+        (upper < lower, f"{upper_name} must not be below {name}"),
+        (
+            np.isinf(lower) & np.isinf(upper),
+            f"{name} and {upper_name} must not both be infinite, which says nothing of a target: leave such "
+            "rows out",
+        ),
+    ):
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            more = f", and so in {wrong.sum()} places" if wrong.sum() > 1 else ""
+            raise ValueError(
+                f"{expected}; got {name}={lower[first]:g} and {upper_name}={upper[first]:g} in row "
+                f"{first[0]}{more}."
+            )
+    return Records.between(lower.reshape(shape[0], -1), upper.reshape(shape[0], -1))
+
+
+def _check_end(values: ArrayLike, end: float, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    """Ends of intervals, which may also be this infinity."""
+    check_numeric(values, name)
+    array = np.array(values, dtype=np.float64)
+    open_ends = array == end
+    array[open_ends] = 0.0
+    array = check_target(array, shape, name)
+    array[open_ends] = end
+    return array
 
 
 class DensityRegressorMixin(RegressorMixin, ABC):

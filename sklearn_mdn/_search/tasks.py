@@ -100,8 +100,10 @@ class _Recorder(MDNRegressor):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
@@ -109,8 +111,10 @@ class _Recorder(MDNRegressor):
             "X": X,
             "y": y,
             "sample_weight": sample_weight,
+            "y_upper": y_upper,
             "X_val": X_val,
             "y_val": y_val,
+            "y_upper_val": y_upper_val,
             "sample_weight_val": sample_weight_val,
             "groups": groups,
         }
