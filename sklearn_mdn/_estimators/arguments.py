@@ -79,7 +79,8 @@ def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | N
     """A number in [0, 1) for the group of each row, which hangs on its label alone; None for one group."""
     if groups is None:
         return None
-    labels = column_or_1d(groups, input_name="groups").tolist()
+    with naming("groups"):
+        labels = column_or_1d(groups, input_name="groups").tolist()
     if len(labels) != n_rows:
         raise ValueError(f"groups must have an entry for each of the {n_rows} rows of X, got {len(labels)}.")
     different = set(labels)
