@@ -135,16 +135,36 @@ def test_an_error_of_a_callback(kind, event, fitted, error):
     before.assert_unchanged(estimator)
 
 
+@pytest.mark.parametrize("event", OF_EPOCHS[1:4:2], ids=str)
+def test_an_error_of_a_callback_of_one_in_a_pool(event):
+    estimator, X, y = prepare("pool", fitted=True)
+    estimator.get_params()["one"].set_callbacks(Fails(*event, KeyboardInterrupt))
+    before = Snapshot(estimator)
+    with pytest.raises(KeyboardInterrupt, match="of the callback"):
+        estimator.fit(X, y)
+    before.assert_unchanged(estimator)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-@pytest.mark.parametrize("event", [("begin", "epoch", 2)], ids=str)
-def test_an_error_of_a_callback_in_a_worker(event, error):
+def test_an_error_of_a_callback_in_a_worker(error):
     estimator, X, y = prepare("search", fitted=True)
-    estimator.set_params(n_jobs=2, cv=3).set_callbacks(Fails(*event, error))
+    estimator.set_params(n_jobs=2, cv=3).set_callbacks(Fails("begin", "epoch", 2, error))
     before = Snapshot(estimator)
     with pytest.raises(error, match="of the callback"):
         estimator.fit(X, y)
     before.assert_unchanged(estimator)
     assert (estimator.n_splits_, "split2_test_score" in estimator.cv_results_) == (2, False)
+
+
+@pytest.mark.parametrize("refit", [True, "stacking"])
+def test_networks_that_cannot_be_trained_in_a_worker(refit):
+    """Their error crosses to the process that waits for it, which goes on as it was."""
+    estimator, X, y = prepare("search", fitted=True)
+    estimator.set_params(n_jobs=2, refit=refit, error_score="raise", estimator__learning_rate_init=1e300)
+    before = Snapshot(estimator)
+    with pytest.raises(FloatingPointError, match=r"cannot be trained: .*, epoch [12] of 4"):
+        estimator.fit(X, y)
+    before.assert_unchanged(estimator)
 
 
 @pytest.mark.parametrize("event", [*OF_FITS, *OF_EPOCHS], ids=str)
@@ -209,7 +229,7 @@ def test_an_interrupt_at_any_line(kind, fitted):
 
 
 def failing_step(monkeypatch, at, what):
-    """Let one step of the training, counted over all fits, go wrong."""
+    """Let one step of the training, counted over all fits, and those behind it go wrong."""
     steps, right = [], loop.loss_and_gradient
 
     def wrong(*arguments):
@@ -221,6 +241,7 @@ def failing_step(monkeypatch, at, what):
         raise what
 
     monkeypatch.setattr(loop, "loss_and_gradient", wrong)
+    return steps
 
 
 MEMORY = {
@@ -247,8 +268,8 @@ def test_out_of_memory(kind, what, at, monkeypatch):
     assert np.isfinite(estimator.fit(X, y).predict(X)).all()
 
 
-@pytest.mark.parametrize("at", [1, N_EPOCHS])
-@pytest.mark.parametrize("kind", ["network", "warm start", "pool"])
+@pytest.mark.parametrize("at", [1, 2, N_EPOCHS])
+@pytest.mark.parametrize("kind", ["network", "ensemble", "warm start", "pool"])
 def test_no_finite_step_in_an_epoch(kind, at, monkeypatch):
     estimator, X, y = prepare(kind, fitted=True)
     before = Snapshot(estimator)
@@ -262,10 +283,10 @@ def test_no_finite_step_in_an_epoch(kind, at, monkeypatch):
 
 @pytest.mark.parametrize("what", [*MEMORY, "not finite"])
 @pytest.mark.parametrize("error_score", ["raise", np.nan])
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_every_stack_of_a_search_goes_wrong(n_jobs, error_score, what, monkeypatch):
+@pytest.mark.parametrize(("kind", "n_jobs"), [("search", 1), ("search", 2), ("stacking", 2)])
+def test_every_stack_of_a_search_goes_wrong(kind, n_jobs, error_score, what, monkeypatch):
     """A search reports what its networks died of, as GridSearchCV does, and stays as it was."""
-    estimator, X, y = prepare("search", fitted=True)
+    estimator, X, y = prepare(kind, fitted=True)
     estimator.set_params(error_score=error_score, cv=3)
     before = Snapshot(estimator)
     failing_step(monkeypatch, 2, MEMORY.get(what, what))
@@ -278,12 +299,15 @@ def test_every_stack_of_a_search_goes_wrong(n_jobs, error_score, what, monkeypat
     before.assert_unchanged(estimator)
 
 
-def test_a_refit_that_goes_wrong(monkeypatch):
-    """The stack of the search has 4 steps, so the sixth is one of the refit."""
+@pytest.mark.parametrize("before_the_end", [0, N_EPOCHS - 2])
+def test_a_refit_that_goes_wrong(before_the_end, monkeypatch):
     estimator, X, y = prepare("search", fitted=True)
     estimator.set_params(cv=4)
+    with monkeypatch.context() as patch:
+        steps = failing_step(patch, np.inf, None)
+        copy.deepcopy(estimator).fit(X, y)
     before = Snapshot(estimator)
-    failing_step(monkeypatch, N_EPOCHS + 2, MEMORY["MemoryError"])
+    failing_step(monkeypatch, len(steps) - before_the_end, MEMORY["MemoryError"])
     with pytest.raises(MemoryError):
         estimator.fit(X, y)
     before.assert_unchanged(estimator)

@@ -7,6 +7,7 @@ FUZZ_EXAMPLES says.
 from __future__ import annotations
 
 import os
+import pickle
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
-from sklearn_mdn import MDNRegressor
+from sklearn_mdn import MDNRegressor, MixtureDistribution
 
 FEW = settings(max_examples=50, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")))
@@ -84,41 +85,65 @@ def taken(X: Any, rows: np.ndarray) -> Any:
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
+def assert_same_density(
+    found: MixtureDistribution, expected: MixtureDistribution, unit: float | None = None
+) -> None:
+    """The same bits, or in units of the target the same but for rounding."""
+    for name, power in {"weights": 0, "means": 1, "covariances": 2}.items():
+        one, other = getattr(found, name), getattr(expected, name)
+        if unit is None:
+            np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7 * unit**power)
+
+
+def check_one_target(density: MixtureDistribution) -> None:
+    """Its density integrates to 1, its mean is the integral's, and a region holds its probability."""
+    inner = density.ppf(np.linspace(1e-9, 1 - 1e-9, 101)[:, None])
+    points = np.linspace(inner.min(0), inner.max(0), 4001)
+    values = density.pdf(points)
+    np.testing.assert_allclose(trapezoid(values, points, axis=0), 1.0, rtol=1e-3)
+    middle, unit = density.mean(), density.std()
+    np.testing.assert_allclose(trapezoid(values * (points - middle), points, axis=0) / unit, 0.0, atol=1e-3)
+    intervals, threshold = density.hdr(0.8)
+    lower, upper = np.moveaxis(intervals, (2, 1), (0, 1))
+    probability = density.prob(*np.where(np.isnan(lower), 0.0, [lower, upper])).sum(0)
+    np.testing.assert_allclose(probability, 0.8, rtol=1e-6)
+    heights = density.pdf(np.where(np.isnan(lower), upper[0], [lower, upper]))
+    np.testing.assert_allclose(heights / threshold, 1.0, rtol=1e-4)
+
+
 def check_laws(parameters: dict[str, Any], shape: dict[str, Any]) -> None:
     X, y, weights = drawn(shape)
+    everything, unit = np.arange(len(y)), shape["scale"]
 
-    def fitted(rows: np.ndarray, **options: Any) -> MDNRegressor:
-        model = MDNRegressor(**parameters, dtype="float64")
-        return model.fit(taken(X, rows), y[rows], **options)
+    def density_of(rows: np.ndarray, table: Any = X, **options: Any) -> MixtureDistribution:
+        model = MDNRegressor(**parameters, dtype="float64").fit(taken(table, rows), y[rows], **options)
+        return model.predict_distribution(table)
 
-    everything = np.arange(len(y))
-    weighted = fitted(everything, sample_weight=weights)
-    density = weighted.predict_distribution(X)
     # 1. Finite answers
-    answers = weighted.predict(X, return_std=True), weighted.score_samples(X, y), density.weights
-    assert all(np.isfinite(values).all() for values in (*answers[0], *answers[1:]))
-    # 2. The same bits again
-    again = fitted(everything, sample_weight=weights).predict_distribution(X)
-    np.testing.assert_array_equal(again.weights, density.weights)
-    np.testing.assert_array_equal(again.means, density.means)
-    np.testing.assert_array_equal(again.covariances, density.covariances)
+    weighted = MDNRegressor(**parameters, dtype="float64").fit(X, y, sample_weight=weights)
+    density = weighted.predict_distribution(X)
+    answers = *weighted.predict(X, return_std=True), weighted.score_samples(X, y), density.weights
+    assert all(np.isfinite(values).all() for values in answers)
+    # 2. The same bits again, stored and loaded, and from an array in place of a frame of numbers
+    assert_same_density(density_of(everything, sample_weight=weights), density)
+    assert_same_density(pickle.loads(pickle.dumps(weighted)).predict_distribution(X), density)
+    if not shape["n_texts"]:
+        assert_same_density(density_of(everything, np.asarray(X), sample_weight=weights), density)
     # 3. A row of weight 2 is the row twice, in whatever order
-    generator = np.random.default_rng(shape["seed"])
-    repeated = fitted(generator.permutation(np.repeat(everything, weights))).predict_distribution(X)
-    unit = shape["scale"]
-    np.testing.assert_allclose(repeated.weights, density.weights, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(repeated.means, density.means, rtol=1e-6, atol=1e-7 * unit)
-    np.testing.assert_allclose(repeated.covariances, density.covariances, rtol=1e-6, atol=1e-7 * unit**2)
-    # 4. Of each target: the quantiles invert the distribution function, the density integrates to 1
+    order = np.random.default_rng(shape["seed"]).permutation(np.repeat(everything, weights))
+    assert_same_density(density_of(order), density, unit)
+    # 4. The quantiles of each target invert its distribution function
     levels = LEVELS.reshape(-1, *[1] * y.ndim)
     np.testing.assert_allclose(density.cdf(density.ppf(levels)) / levels, 1.0, rtol=1e-6)
+    # 5. Marginal times conditional is joint, and what integrals say
+    if shape["n_outputs"] > 1:
+        rest = density.condition(0, y[:, 0]).logpdf(y[:, 1:])
+        joint = density.marginal(0).logpdf(y[:, 0]) + rest
+        np.testing.assert_allclose(joint, density.logpdf(y), rtol=1e-8, atol=1e-6)
     for j in range(max(1, shape["n_outputs"])):
-        one = density.marginal([j]) if shape["n_outputs"] else density
-        inner = one.ppf(np.linspace(1e-9, 1 - 1e-9, 101).reshape(-1, *[1] * y.ndim))
-        points = np.linspace(inner.min(0), inner.max(0), 4001)
-        values = one.pdf(points).reshape(4001, -1)
-        integral = trapezoid(values, points.reshape(4001, -1), axis=0)
-        np.testing.assert_allclose(integral, 1.0, rtol=1e-3)
+        check_one_target((density.marginal(j) if shape["n_outputs"] else density)[:5])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -41,7 +41,7 @@ def check_device(device: str) -> torch.device:
 def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: tuple[str, ...]) -> None:
     """Refuse networks that memory has no room for."""
     try:
-        np.empty((NUMBERS_A_PARAMETER, n_members, network.n_parameters))
+        np.empty((NUMBERS_A_PARAMETER, int(n_members), network.n_parameters))
         return
     except (MemoryError, ValueError):
         pass
