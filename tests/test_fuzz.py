@@ -48,7 +48,7 @@ PARAMETERS = st.fixed_dictionaries(
 )
 TABLES = st.fixed_dictionaries(
     {
-        "n": st.integers(8, 40),
+        "n": st.integers(8, 20),
         "n_numbers": st.integers(0, 3),
         "n_texts": st.integers(0, 2),
         "gaps": st.booleans(),
@@ -99,8 +99,8 @@ def assert_same_density(
 
 def check_one_target(density: MixtureDistribution) -> None:
     """Its density integrates to 1, its mean is the integral's, and a region holds its probability."""
-    inner = density.ppf(np.linspace(1e-9, 1 - 1e-9, 101)[:, None])
-    points = np.linspace(inner.min(0), inner.max(0), 4001)
+    inner = density.ppf(np.linspace(1e-9, 1 - 1e-9, 9)[:, None])
+    points = np.linspace(inner.min(0), inner.max(0), 2001)
     values = density.pdf(points)
     np.testing.assert_allclose(trapezoid(values, points, axis=0), 1.0, rtol=1e-3)
     middle, unit = density.mean(), density.std()
@@ -143,7 +143,7 @@ def check_laws(parameters: dict[str, Any], shape: dict[str, Any]) -> None:
         joint = density.marginal(0).logpdf(y[:, 0]) + rest
         np.testing.assert_allclose(joint, density.logpdf(y), rtol=1e-8, atol=1e-6)
     for j in range(max(1, shape["n_outputs"])):
-        check_one_target((density.marginal(j) if shape["n_outputs"] else density)[:5])
+        check_one_target((density.marginal(j) if shape["n_outputs"] else density)[:2])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -23,9 +23,8 @@ def answers(seed: int) -> bytes:
     y = X[:, 0] + generator.normal(size=60)
     settings = {"hidden_layer_sizes": (4,), "n_estimators": 2, "dropout": 0.1, "max_iter": 3}
     model = MDNRegressor(2, **settings, random_state=seed).fit(X, y)
-    return b"".join(
-        values.tobytes() for values in (*model.coefs_, *model.predict(X, return_std=True), model.sample(X, 2, 0))
-    )
+    arrays = *model.coefs_, *model.predict(X, return_std=True), model.sample(X, 2, random_state=0)
+    return b"".join(array.tobytes() for array in arrays)
 
 
 def test_in_eight_threads_at_once():

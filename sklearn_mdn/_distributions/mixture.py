@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from numbers import Integral
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -37,6 +38,7 @@ from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
 from sklearn_mdn._mixtures.regions import drawn_threshold, highest_density_region
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
+from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._torch.threads import threads_for_numbers
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
@@ -48,6 +50,14 @@ Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
 
+@contextmanager
+def sized(n_rows: int, numbers: int) -> Iterator[None]:
+    """Put work on mixtures on as many threads as its numbers are worth, and say if they are too many."""
+    way_out = "Fewer rows at a time, as in distribution[:1000], values a row or draws need less of it."
+    with naming_memory(f"working on {n_rows} mixtures", way_out), threads_for_numbers(n_rows * numbers):
+        yield
+
+
 def by_size(
     method: Callable[Concatenate[MixtureDistribution, Arguments], Answer],
 ) -> Callable[Concatenate[MixtureDistribution, Arguments], Answer]:
@@ -55,7 +65,7 @@ def by_size(
 
     @wraps(method)
     def run(self: MixtureDistribution, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        with threads_for_numbers(len(self) * self._numbers_a_row):
+        with sized(len(self), self._numbers_a_row):
             return method(self, *args, **kwargs)
 
     return run
@@ -1274,8 +1284,9 @@ class MixtureDistribution:
     ) -> NDArray[np.float64]:
         """Draws (n, M) or (n, D, M) from two streams."""
         n_targets = self._mixture.n_targets
-        drawn, width = np.empty((len(self), n_targets, count)), count * n_targets
-        with threads_for_numbers(len(self) * max(width, self._mixture.n_components)):
+        width = count * n_targets
+        with sized(len(self), max(width, self._mixture.n_components)):
+            drawn = np.empty((len(self), n_targets, count))
             for rows in blocks(len(self), width):
                 part = self._mixture.take(rows)
                 n_rows = len(part.logits)
@@ -1561,7 +1572,7 @@ class MixtureDistribution:
         """
         n_lead, n_rows = out.shape[:2]
         width = self._mixture.n_components * self._mixture.n_targets if width is None else width
-        with threads_for_numbers(n_lead * n_rows * width):
+        with sized(n_rows, n_lead * width):
             for rows in blocks(n_rows, width):
                 part = prepare(parameters.take(rows))
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
@@ -1572,7 +1583,7 @@ class MixtureDistribution:
         self, parameters: Parameters, kernel: Callable[[Parameters], Answer], width: int
     ) -> list[Answer]:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
-        with threads_for_numbers(len(self) * width):
+        with sized(len(self), width):
             return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
     def _quantiles(

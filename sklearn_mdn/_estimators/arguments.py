@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_X_y, column_or_1d
+from sklearn.utils.validation import _num_samples, check_X_y, column_or_1d
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.rows import Table, encoded_rows, present_rows
@@ -37,8 +37,17 @@ def naming(argument: str) -> Iterator[None]:
 
 def check_targets_of(columns: Columns, y: Any, estimator: BaseEstimator) -> NDArray[np.float64]:
     """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both."""
+    check_lengths(len(columns), y)
     _, y = check_X_y(stand_in(columns), y, multi_output=True, ensure_min_samples=2, estimator=estimator)
     return np.asarray(y, dtype=np.float64)
+
+
+def check_lengths(n_rows: int, y: Any) -> None:
+    """Refuse targets that are not one a row; scikit-learn's error does not say which is which."""
+    if y is not None and (n_targets := _num_samples(y)) != n_rows:
+        raise ValueError(
+            f"y must have an entry for each row of X: X has {n_rows} rows, and y has {n_targets} entries."
+        )
 
 
 def stand_in(columns: Columns) -> NDArray[np.float64]:
