@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, final
 
@@ -29,6 +30,7 @@ from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
 from sklearn_mdn._mixtures.regions import highest_density_region
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
+from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._torch.threads import threads_for_numbers
 
 STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "member_sizes")  # what is stored
@@ -38,6 +40,14 @@ Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
 
+@contextmanager
+def sized(n_rows: int, numbers: int) -> Iterator[None]:
+    """Put work on mixtures on as many threads as its numbers are worth, and say if they are too many."""
+    way_out = "Fewer rows at a time, as in distribution[:1000], values a row or draws need less of it."
+    with naming_memory(f"working on {n_rows} mixtures", way_out), threads_for_numbers(n_rows * numbers):
+        yield
+
+
 def by_size(
     method: Callable[Concatenate[MixtureDistribution, Arguments], Answer],
 ) -> Callable[Concatenate[MixtureDistribution, Arguments], Answer]:
@@ -45,7 +55,7 @@ def by_size(
 
     @wraps(method)
     def run(self: MixtureDistribution, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        with threads_for_numbers(len(self) * self._numbers_a_row):
+        with sized(len(self), self._numbers_a_row):
             return method(self, *args, **kwargs)
 
     return run
@@ -551,8 +561,9 @@ class MixtureDistribution(PredictiveDistribution):
 
     def _draw(self, count: int, uniform: np.random.Generator, noise: np.random.Generator) -> Array:
         n_targets = self._n_targets
-        drawn, width = np.empty((len(self), n_targets, count)), count * n_targets
-        with threads_for_numbers(len(self) * max(width, self._n_components)):
+        width = count * n_targets
+        with sized(len(self), max(width, self._n_components)):
+            drawn = np.empty((len(self), n_targets, count))
             for rows in blocks(len(self), width):
                 part = self._mixture.take(rows)
                 n_rows = len(part.logits)
@@ -603,7 +614,7 @@ class MixtureDistribution(PredictiveDistribution):
         """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block."""
         n_lead, n_rows = out.shape[:2]
         width = self._n_components * self._n_targets
-        with threads_for_numbers(n_lead * n_rows * width):
+        with sized(n_rows, n_lead * width):
             for rows in blocks(n_rows, width):
                 part = parameters.take(rows)
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
@@ -614,7 +625,7 @@ class MixtureDistribution(PredictiveDistribution):
         self, parameters: Parameters, kernel: Callable[[Parameters], Answer], width: int
     ) -> list[Answer]:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
-        with threads_for_numbers(len(self) * width):
+        with sized(len(self), width):
             return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
     @cached_property

@@ -34,7 +34,7 @@ from sklearn_mdn._estimators.arguments import (
     weighted_table,
 )
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
+from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
@@ -461,7 +461,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         )
         plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
                 [plan],
                 device=check_device(self.device),
