@@ -70,7 +70,8 @@ class FittedNetworks:
     @property
     def _layer_block(self) -> int:
         """Rows that go through the layers at once."""
-        width = max(self.network.activations) * (1 + self.network.embedding.n_columns)
+        embedding = self.network.embedding
+        width = max(max(self.network.activations) * (1 + embedding.n_columns), embedding.n_features)
         return max(1, PREDICTION_BLOCK // (self.n_members * width))
 
     @property

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.records import Grid, Records
@@ -43,17 +44,18 @@ from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
+from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
 EMBEDDING_NAMES = (
     *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
-    *("gap_values", "category_coefs"),
+    *("embedding_bins", "gap_values", "category_coefs"),
 )
 
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
@@ -72,6 +74,9 @@ SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
+
+# Bins of a column of many values, for the piecewise linear encoding.
+N_BINS = 32
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -273,7 +278,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "numerical_embedding": [StrOptions({"periodic"}), None],
+        "numerical_embedding": [StrOptions({"periodic", "piecewise_linear", "both"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -326,7 +331,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
-        numerical_embedding: Literal["periodic"] | None = "periodic",
+        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "periodic",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 0.01,
@@ -602,13 +607,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "hidden_layer_sizes": [int(size) for size in sizes],
             "activation": self.activation,
             "numerical_embedding": self.numerical_embedding,
+            "n_bins": [] if embedding.piecewise is None else list(embedding.piecewise.n_bins),
             "reg_covar": float(self.reg_covar),
         }
 
     def _check_continuation(self, architecture: dict[str, Any]) -> None:
         """``warm_start`` goes on with the networks it has, and perhaps more of them."""
         for name, value in architecture.items():
-            if value != self._architecture[name] and name != "reg_covar":
+            if value != self._architecture.get(name, value) and name != "reg_covar":
                 raise ValueError(
                     f"warm_start=True goes on with {name}={self._architecture[name]!r}, got {value!r}."
                 )
@@ -621,7 +627,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _build(self, data: TrainingSet) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
+        piecewise, bins = self._bins(data)
+        embedding = TableEmbedding(
+            data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
+        )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
@@ -636,7 +645,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
         params = torch.stack(
-            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+            [network.initial(generator, centers, INITIAL_SPREAD, bins) for generator in generators]
         )
         if self._continues():
             self._check_continuation(architecture)
@@ -657,6 +666,24 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             seed=seed,
             folds=known_folds,
         )
+
+    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
+        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
+        if self._continues():
+            stored = vars(self).get("embedding_bins_")
+            if stored is None:
+                return None, None
+            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
+            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
+        if self.numerical_embedding not in ("piecewise_linear", "both"):
+            return None, None
+        table = data.rows.head(data.n_train)
+        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
+        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
+        if not encoding.n_outputs:
+            return None, None
+        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
+        return encoding, encoding.parameters(*tensors)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -858,11 +885,13 @@ def _network_of(
     activation: str,
     numerical_embedding: str | None,
     reg_covar: float,
+    n_bins: list[int] | None = None,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding == "periodic" and n_numbers else None
+    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
+    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
     return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic),
+        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
         hidden_layer_sizes=tuple(hidden_layer_sizes),
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
