@@ -514,7 +514,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             if grid is not None:
                 check_on(grid, records_val, names[1], "y_val")
                 records_val = records_val.rounded(grid.step)
-            check_independent(records_val, self.covariance_type)
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
@@ -538,7 +537,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if grid is not None:
             check_on(grid, records, names, "y")
             records = records.rounded(grid.step)
-        check_independent(records, self.covariance_type)
         return records, grid
 
     def _grid(self) -> Grid | None:
@@ -546,7 +544,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         if "resolution_" not in stored:
             return None
-        return Grid(stored["resolution_"], stored["resolution_offset_"])
+        return Grid(np.array(stored["resolution_"]), np.array(stored["resolution_offset_"]))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -624,6 +622,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
@@ -832,7 +831,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
-        )
+        )._on(self._grid())
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:

@@ -71,7 +71,7 @@ def log_probability(place: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def sinh_ratio(x: Tensor) -> Tensor:
-    """sinh(x) / x where an interval is short. That of torch rounds by place in memory."""
+    """sinh(x) / x for short intervals' x; that of torch rounds by place in memory."""
     square, total = x.square(), torch.zeros_like(x)
     for coefficient in reversed(SINH_SERIES):
         total = total * square + coefficient

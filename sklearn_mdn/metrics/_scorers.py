@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer
 
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.transformed import TransformedDensity, predict_density
 from sklearn_mdn.metrics._scores import (
     DECILES,
@@ -68,7 +68,7 @@ class _DensityResponse(BaseEstimator):
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution | TransformedDensity:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution | TransformedDensity:
         return predict_density(self.estimator, X)
 
 
