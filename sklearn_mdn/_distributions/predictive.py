@@ -1287,7 +1287,7 @@ class PredictiveDistribution(ABC):
 
     def _draw_rounded(self, count: int, uniform: np.random.Generator, noise: np.random.Generator) -> Array:
         """Draws on the grid of recorded values."""
-        self._steps("rounded draws can be had")
+        self._steps("rounded draws can be had only")
         assert self._grid is not None
         drawn = self._draw(count, uniform, noise)
         if self._one_dimensional:

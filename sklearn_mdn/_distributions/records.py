@@ -125,7 +125,8 @@ def check_grid(
     starts = [0.0, *values[values == values.min(initial=np.inf)][:1]] if offset is None else [offset]
     for start in starts:
         if off(start).max(initial=0.0) <= tolerance:
-            return float(distance_from_grid(np.array([start]), step, 0.0)[0])
+            above = float(distance_from_grid(np.array([start]), step, 0.0)[0])
+            return above if above >= 0.0 else above + step
     distances = off(starts[0])
     worst, n_off = int(distances.argmax()), np.count_nonzero(distances > tolerance)
     multiples = "multiples of it" if not starts[0] else f"multiples of it above {starts[0]:g}"

@@ -205,7 +205,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     resolution_ : ndarray of shape (n_outputs,)
         Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
     resolution_offset_ : ndarray of shape (n_outputs,)
-        How far above the multiples of the step they lie, within half a step; only with a ``resolution``.
+        How far above the multiples of the step they lie; only with a ``resolution``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
         Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
@@ -537,6 +537,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if grid is not None:
             check_on(grid, records, names, "y")
             records = records.rounded(grid.step)
+            if self.verbose and isinstance(self.resolution, str):
+                steps = ", ".join(f"{step:g}" if step else "none" for step in grid.step)
+                print(f"Resolution of the target: {steps}")
         return records, grid
 
     def _grid(self) -> Grid | None:
