@@ -21,6 +21,7 @@ from sklearn_mdn._distributions.checks import (
 )
 from sklearn_mdn._distributions.noise import balanced_noise
 from sklearn_mdn._distributions.predictive import Array, PredictiveDistribution, blocks
+from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import CovarianceType, SeedLike
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
@@ -181,6 +182,7 @@ class MixtureDistribution(PredictiveDistribution):
                 "diagonal": isinstance(scale, DiagonalScale),
                 "one_dimensional": self._one_dimensional,
                 "member_sizes": tuple(self._sizes),
+                "grid": None if self._grid is None else self._grid.state,
             }
         )
 
@@ -194,6 +196,7 @@ class MixtureDistribution(PredictiveDistribution):
         self._mixture = Mixture(logits, means, scale)
         self._one_dimensional = state["one_dimensional"]
         self._sizes = tuple(state["member_sizes"])
+        self._on(Grid.from_state(state.get("grid")))
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -482,6 +485,15 @@ class MixtureDistribution(PredictiveDistribution):
         else:
             self._blockwise(self._mixture, Mixture.log_prob_anywhere, [y], out)
         return out
+
+    def _log_recorded(self, records: Records) -> Array:
+        mixture = self._mixture
+        if isinstance(mixture.scale, CholeskyScale) and self._n_targets > 1:
+            return super()._log_recorded(records)
+        out: Array = np.empty((1, len(self)))
+        single = Mixture(mixture.logits, mixture.means, DiagonalScale(mixture.scale.std, self._n_targets))
+        self._blockwise(single, Mixture.log_recorded, [records.place[None], records.reach[None]], out)
+        return out.reshape(len(self))
 
     def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
         logits, means, scale = self._mixture.logits, self._mixture.means, self._mixture.scale

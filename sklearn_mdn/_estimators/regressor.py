@@ -210,7 +210,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     resolution_ : ndarray of shape (n_outputs,)
         Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
     resolution_offset_ : ndarray of shape (n_outputs,)
-        How far above the multiples of the step they lie, within half a step; only with a ``resolution``.
+        How far above the multiples of the step they lie; only with a ``resolution``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
         Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
@@ -519,7 +519,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             if grid is not None:
                 check_on(grid, records_val, names[1], "y_val")
                 records_val = records_val.rounded(grid.step)
-            check_independent(records_val, self.covariance_type)
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
@@ -543,7 +542,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if grid is not None:
             check_on(grid, records, names, "y")
             records = records.rounded(grid.step)
-        check_independent(records, self.covariance_type)
+            if self.verbose and isinstance(self.resolution, str):
+                steps = ", ".join(f"{step:g}" if step else "none" for step in grid.step)
+                print(f"Resolution of the target: {steps}")
         return records, grid
 
     def _grid(self) -> Grid | None:
@@ -551,7 +552,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         if "resolution_" not in stored:
             return None
-        return Grid(stored["resolution_"], stored["resolution_offset_"])
+        return Grid(np.array(stored["resolution_"]), np.array(stored["resolution_offset_"]))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -633,6 +634,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
@@ -859,7 +861,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
-        )
+        )._on(self._grid())
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:

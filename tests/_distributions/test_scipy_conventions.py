@@ -16,6 +16,7 @@ import pytest
 from scipy import integrate, stats
 
 from sklearn_mdn import MixtureDistribution
+from sklearn_mdn._distributions.records import Grid
 from tests._distributions.cases import (
     UNIVARIATE,
     ExactMixture,
@@ -344,7 +345,8 @@ REFUSED = {
         "random_state": NO_SEEDS,
     },
     "entropy": {"n_samples": NO_COUNTS, "random_state": NO_SEEDS},
-    "rvs": {"size": [*NO_COUNTS, (2, 3)], "random_state": NO_SEEDS},
+    "rvs": {"size": [*NO_COUNTS, (2, 3)], "random_state": NO_SEEDS, "rounded": [True]},
+    "probabilities": {"values": [*NO_NUMBERS, np.nan, [[0.0, 1.0]]]},
     "marginal": {"targets": NO_TARGETS},
     "condition": {
         "targets": [*NO_TARGETS, [0, 1]],
@@ -385,6 +387,8 @@ def test_the_table_of_refusals_is_complete():
 @pytest.mark.parametrize(("method", "name"), [(m, name) for m in REFUSED for name in REFUSED[m]])
 def test_bad_arguments_are_refused_by_name(method, name):
     dist = joint_distribution("diag", 2) if method in ("marginal", "condition") else three_rows()
+    if method == "probabilities":
+        dist._on(Grid(np.ones(1), np.zeros(1)))
     call = MixtureDistribution if method == "MixtureDistribution" else getattr(dist, method)
     fitting = {key: FITTING[key] for key in arguments_of(method) if key in FITTING}
     call(**fitting) if method != "concatenate" else call(distributions=[dist])
