@@ -19,16 +19,18 @@ from sklearn_mdn._distributions.checks import (
     check_weights,
     make_scale,
 )
+from sklearn_mdn._distributions.decisions import Array, on_tensors
 from sklearn_mdn._distributions.noise import balanced_noise
-from sklearn_mdn._distributions.predictive import Array, PredictiveDistribution, blocks
+from sklearn_mdn._distributions.predictive import PredictiveDistribution, blocks
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import CovarianceType, SeedLike
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
+from sklearn_mdn._mixtures.expectation import RULES, expectation, mean_over_draws, product_expectation
 from sklearn_mdn._mixtures.mixture import Mixture, concatenate_rows, pool
 from sklearn_mdn._mixtures.modes import highest_first, multivariate_modes, univariate_modes
 from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
-from sklearn_mdn._mixtures.regions import highest_density_region
+from sklearn_mdn._mixtures.regions import Flanks, highest_density_region, monotone_pieces
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
 from sklearn_mdn._torch.memory import naming_memory
@@ -559,6 +561,31 @@ class MixtureDistribution(PredictiveDistribution):
         log_threshold = np.concatenate([np.empty(0), *(part[1].numpy() for part in found)])
         return stack_padded([part[0] for part in found], 2), log_threshold
 
+    def _level(self, y: Array) -> Array:
+        out, width = np.empty(y.shape[:2]), self._n_components**2
+
+        def outside(part: Flanks, y: Tensor) -> Tensor:
+            return part.outside(y.squeeze(-1))
+
+        self._blockwise(self._single, outside, [y], out, width=width, prepare=monotone_pieces)
+        return 1.0 - out
+
+    def _expectation(
+        self, function: Callable[[Array], Array], points: Array, n_samples: int, random_state: SeedLike
+    ) -> tuple[Array, Array]:
+        asked, settled = on_tensors(function), np.zeros(len(self))
+        if not len(self):
+            return settled, settled
+        if self._n_targets == 1:
+            value, doubtful = expectation(
+                self._single, lambda y: asked(y.unsqueeze(-1)), torch.from_numpy(points.copy())
+            )
+            return value.numpy(), doubtful.numpy()
+        if self._n_targets in RULES:
+            return product_expectation(self._mixture, asked).numpy(), settled
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+        return mean_over_draws(self._mixture.draw_alike(uniform, noise), asked).numpy(), settled
+
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         if self._n_targets == 1:
             found = self._by_rows(self._mixture, univariate_entropy, 10 * self._n_components**2)
@@ -622,13 +649,19 @@ class MixtureDistribution(PredictiveDistribution):
         kernel: Callable[..., Tensor],
         arguments: Sequence[NDArray[Any]],
         out: Array,
+        width: int | None = None,
+        prepare: Callable[[Any], Any] = lambda part: part,
     ) -> None:
-        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block."""
+        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
+
+        A block costs ``width`` numbers for each of its entries. What the kernel gets in place of the
+        parameters of a block of rows, ``prepare`` makes once.
+        """
         n_lead, n_rows = out.shape[:2]
-        width = self._n_components * self._n_targets
+        width = self._n_components * self._n_targets if width is None else width
         with sized(n_rows, n_lead * width):
             for rows in blocks(n_rows, width):
-                part = parameters.take(rows)
+                part = prepare(parameters.take(rows))
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
                     tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                     out[lead, rows] = kernel(part, *tensors).numpy()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sklearn_mdn._mixtures.mixture import Mixture, log_normalize
 from sklearn_mdn._mixtures.normal import HALF_LOG_2PI
+from sklearn_mdn._mixtures.quadrature import rule_nodes, rule_sums
 from sklearn_mdn._mixtures.univariate import Univariate
 
 TOLERANCE = 1e-10  # of one cell, on the difference of two rules, of which the better one is used
@@ -21,39 +22,6 @@ CUTS = (-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0)  # of each component, in standard 
 CLOSE = 0.5  # standard deviations, the widest grid that cuts are moved to
 MAX_HALVINGS = 60
 LOWEST = -740.0  # logarithm of a density that is zero
-
-# Gauss-Kronrod pair of 7 and 15 nodes on [-1, 1] (Piessens et al. 1983, QUADPACK): nodes from the
-# outermost to the centre, their weights in both rules.
-NODES = (
-    0.991455371120812639206854697526329,
-    0.949107912342758524526189684047851,
-    0.864864423359769072789712788640926,
-    0.741531185599394439863864773280788,
-    0.586087235467691130294144691693013,
-    0.405845151377397166906606412076961,
-    0.207784955007898467600689403773245,
-    0.0,
-)
-KRONROD = (
-    0.022935322010529224963732008058970,
-    0.063092092629978553290700663189204,
-    0.104790010322250183839876322541518,
-    0.140653259715525918745189590510238,
-    0.169004726639267902826583426598550,
-    0.190350578064785409913256402421014,
-    0.204432940075298892414161999234649,
-    0.209482141084727828012999174891714,
-)
-GAUSS = (
-    0.0,
-    0.129484966168869693270611432679082,
-    0.0,
-    0.279705391489276667901467771423780,
-    0.0,
-    0.381830050505118944950369775488975,
-    0.0,
-    0.417959183673469387755102040816327,
-)
 
 
 def joint_entropy(mixture: Mixture) -> Tensor:
@@ -128,8 +96,7 @@ def needed_cuts(mixture: Univariate) -> Tensor:
 def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
     """Integral of p(y) H(C | y) over each cell, by the finer and by the coarser rule."""
     half = 0.5 * (upper - lower)
-    nodes = lower.new_tensor([-node for node in NODES] + list(NODES[-2::-1]))
-    y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * nodes
+    y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * rule_nodes(lower)
     # With terms t and their sum s, s H = s log s - sum t log t; here in units of the largest of them.
     log_terms = mixture.component_log_prob(y)
     top = log_terms.amax(-1)
@@ -139,7 +106,4 @@ def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[T
     values = total * total.log() - log_terms.mul_(terms).sum(-1)
     # So far from all components there may be no number.
     values = torch.where(top > LOWEST, values * top.exp(), 0.0)
-    fine, coarse = (
-        half * (values * half.new_tensor(rule + rule[-2::-1])).sum(-1) for rule in (KRONROD, GAUSS)
-    )
-    return fine, coarse
+    return rule_sums(values, half)
