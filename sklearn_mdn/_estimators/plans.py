@@ -69,13 +69,13 @@ def category_decay(n_rows: list[int]) -> Tensor:
     return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
 
 
-def stack_key(plan: Plan) -> tuple[StackedMLP, int]:
+def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
     """Plans of equal keys can train in one stack.
 
     Nothing in a stack is padded to what another plan needs: products and sums of another size may be rounded
     in another way, so that what a plan gives would hang on the others.
     """
-    return plan.network, plan.batch_places
+    return plan.network, plan.batch_places, plan.data.rows.reach is None
 
 
 def network_bytes(plan: Plan, dtype: str) -> int:
@@ -141,7 +141,7 @@ def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dty
     tables = [each.rows for each in distinct.values()]
     rows = Rows(
         x=tensor([table.x for table in tables]),
-        y=tensor([table.y for table in tables]),
+        y=tensor([table.observed for table in tables]),
         weight=tensor([table.weight for table in tables]),
         hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
 from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn._estimators.calibration import calibration_places, larger_pool, shifted
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS, widen
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 
@@ -163,10 +162,10 @@ class HeldOut:
         network.calibration_ = np.ones_like(own)
         members = predict_distribution(estimator, X).members()
         network.calibration_ = own
-        targets, deviations = torch.from_numpy(y.reshape(len(y), -1)), torch.from_numpy(noise)
+        targets = y.reshape(len(y), -1)
         tables = [
-            [widen(member._mixture, factor).blur(deviations).log_prob(targets).numpy() for member in members]
-            for factor in torch.split(targets.new_tensor(CALIBRATIONS), 1)
+            [member._blurred_log_density(targets, factor, noise) for member in members]
+            for factor in CALIBRATIONS
         ]
         self.table = np.array(tables)  # (factors, networks, rows)
 
