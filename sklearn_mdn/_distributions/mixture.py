@@ -1047,6 +1047,52 @@ class MixtureDistribution(Decisions):
         """
         confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
         check_seed(random_state)
+        return self._log_density(y) >= self._log_thresholds(confidence, n_samples, random_state)
+
+    def hdr_threshold(
+        self, confidence: float, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Density at the border of the highest-density region of a probability, for any number of targets.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability of the region, inside (0, 1).
+        n_samples : int, default=1024
+            Draws a row that tell the threshold of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        threshold : ndarray of shape (n,)
+            The region is where the density is at least this.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is not inside (0, 1), ``n_samples`` is not a positive integer, or
+            ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region itself, for one target.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_threshold(0.9).round(4)
+        array([0.0678])
+        """
+        confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        return np.exp(self._log_thresholds(confidence, n_samples, random_state))
+
+    def _log_thresholds(
+        self, confidence: float, n_samples: int, random_state: SeedLike
+    ) -> NDArray[np.float64]:
+        """Log densities at the borders of the regions, (n,)."""
         if self._mixture.n_targets == 1:
             found = [part[1] for part in self._regions(confidence)]
         else:
@@ -1056,8 +1102,7 @@ class MixtureDistribution(Decisions):
                 return drawn_threshold(part.widen().log_prob(part.draw_alike(uniform, noise)), confidence)
 
             found = self._by_rows(self._mixture, threshold, self._draws_width(n_samples))
-        log_threshold = np.concatenate([np.empty(0), *(part.numpy() for part in found)])
-        return self._log_density(y) >= log_threshold
+        return np.concatenate([np.empty(0), *(part.numpy() for part in found)])
 
     def hdr_level(
         self, y: ArrayLike, *, n_samples: int = 1024, random_state: SeedLike = 0
