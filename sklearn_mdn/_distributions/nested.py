@@ -110,7 +110,8 @@ class EqualTails(NestedSets):
         return level
 
     def intervals(self, levels: Array) -> Array:
-        return np.stack(self.dist.interval(levels), axis=-1)[:, None]
+        ends: Array = np.stack(self.dist.interval(levels), axis=-1)
+        return ends[:, None]
 
 
 @final

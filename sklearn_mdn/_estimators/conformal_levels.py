@@ -36,7 +36,8 @@ def votes_needed(level: float, counts: NDArray[np.intp]) -> NDArray[np.intp]:
 
     The new row's own score counts as well: y is in the set if 1 + votes > alpha (m + 1).
     """
-    return np.floor((1.0 - level) * (counts + 1) + ROUNDING).astype(np.intp)
+    votes: NDArray[np.intp] = np.floor((1.0 - level) * (counts + 1) + ROUNDING).astype(np.intp)
+    return votes
 
 
 def calibrated_levels(
