@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sklearn_mdn._distributions.mixture import MixtureDistribution
+    from sklearn_mdn._distributions.predictive import PredictiveDistribution
     from sklearn_mdn._distributions.sets import PredictionSets
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
     from sklearn_mdn._estimators.conformal import ConformalDensityRegressor
@@ -24,6 +25,7 @@ __all__ = [
     "MDNSearchCV",
     "MixtureDistribution",
     "PredictionSets",
+    "PredictiveDistribution",
     "look_inside",
     "predict_distribution",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "MDNSearchCV": "_search.search",
     "MixtureDistribution": "_distributions.mixture",
     "PredictionSets": "_distributions.sets",
+    "PredictiveDistribution": "_distributions.predictive",
     "look_inside": "_distributions.unwrap",
     "predict_distribution": "_distributions.unwrap",
 }

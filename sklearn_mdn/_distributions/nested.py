@@ -106,7 +106,7 @@ class EqualTails(NestedSets):
     """Central intervals: the level of y is 2 |F(y) - 1/2|."""
 
     def level(self, y: Array) -> Array:
-        level: Array = 1.0 - 2.0 * np.minimum(self.dist.cdf(y), self.dist.sf(y))
+        level: Array = 1.0 - 2.0 * smaller_tail(self.dist, y)
         return level
 
     def intervals(self, levels: Array) -> Array:
@@ -154,7 +154,7 @@ class ShortestIntervals(NestedSets):
         known = np.concatenate([[0.0], LADDER])
         # Mirrored, the lower ends rise like the upper ones.
         below, above = _levels_along(-lower, -y, known), _levels_along(upper, y, known)
-        tails = 1.0 - 2.0 * np.minimum(self.dist.cdf(y), self.dist.sf(y))
+        tails = 1.0 - 2.0 * smaller_tail(self.dist, y)
         level = np.maximum(below, above)
         return np.where(level < LADDER[-1], level, np.maximum(tails, LADDER[-1]))
 
@@ -172,6 +172,16 @@ class ShortestIntervals(NestedSets):
         low = np.where(beyond, np.minimum(low, wide[0]), low)
         high = np.where(beyond, np.maximum(high, wide[1]), high)
         return np.stack([low, high], axis=-1)[:, None]
+
+
+def smaller_tail(dist: Any, y: Array) -> Array:
+    """The smaller of P(Y <= y) and P(Y >= y), which at an atom add up to more than one."""
+    places, probabilities = dist.atoms()
+    upper: Array = dist.sf(y)
+    for place, probability in zip(places.T, probabilities.T, strict=True):
+        upper = upper + np.where(y == place, probability, 0.0)
+    smaller: Array = np.minimum(np.minimum(dist.cdf(y), upper), 0.5)
+    return smaller
 
 
 def _levels_along(ends: Array, y: Array, known: Array) -> Array:

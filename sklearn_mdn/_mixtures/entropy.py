@@ -19,8 +19,9 @@ from sklearn_mdn._mixtures.univariate import Univariate
 
 TOLERANCE = 1e-10  # of one cell, on the difference of two rules, of which the better one is used
 CUTS = (-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0)  # of each component, in standard deviations
-CLOSE = 0.5  # standard deviations of the wider of two components, whose cuts so close are one
+CLOSE = 0.5  # standard deviations, the widest grid that cuts are moved to
 MAX_HALVINGS = 60
+LOWEST = -740.0  # logarithm of a density that is zero
 
 
 def joint_entropy(mixture: Mixture) -> Tensor:
@@ -82,28 +83,27 @@ def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def needed_cuts(mixture: Univariate) -> Tensor:
-    """The components' cuts, of which one that lies close to that of a narrower component takes its place.
+    """The components' cuts, (n, 7K), moved to a grid of a quarter to half a deviation, where many meet.
 
-    Cells around a component are then never much wider than it is, and members of an ensemble that agree
-    share theirs.
+    Grids of halves of halves hold each other, so that members of an ensemble that agree share their cuts,
+    and cells around a component are never much wider than it is.
     """
-    deviations, order = mixture.deviations.sort(dim=-1)
-    means, places = mixture.means.gather(-1, order), mixture.means.new_tensor(CUTS)
-    cuts = means.unsqueeze(-1) + deviations.unsqueeze(-1) * places
-    needed = cuts[:, 0]
-    for k in range(1, cuts.shape[1]):
-        distance, place = (cuts[:, k].unsqueeze(-1) - needed.unsqueeze(1)).abs().min(dim=-1)
-        shared = distance < CLOSE * deviations[:, k : k + 1]
-        needed = torch.cat([needed, torch.where(shared, needed.gather(1, place), cuts[:, k])], dim=1)
-    return needed
+    cuts = mixture.means.unsqueeze(-1) + mixture.deviations.unsqueeze(-1) * mixture.means.new_tensor(CUTS)
+    spacing = (CLOSE * mixture.deviations).log2().floor().exp2().unsqueeze(-1)
+    return ((cuts / spacing).round() * spacing).flatten(1)
 
 
 def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
     """Integral of p(y) H(C | y) over each cell, by the finer and by the coarser rule."""
     half = 0.5 * (upper - lower)
     y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * rule_nodes(lower)
+    # With terms t and their sum s, s H = s log s - sum t log t; here in units of the largest of them.
     log_terms = mixture.component_log_prob(y)
-    density = torch.logsumexp(log_terms, dim=-1).exp()
-    # So far from all components there may be none to share the density out among.
-    values = torch.where(density > 0, density * component_entropy(log_terms), 0.0)
+    top = log_terms.amax(-1)
+    log_terms.sub_(top.unsqueeze(-1)).clamp_(min=-1e4)  # 0 log 0 = 0
+    terms = log_terms.exp()
+    total = terms.sum(-1)
+    values = total * total.log() - log_terms.mul_(terms).sum(-1)
+    # So far from all components there may be no number.
+    values = torch.where(top > LOWEST, values * top.exp(), 0.0)
     return rule_sums(values, half)
