@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn._estimators.calibration import calibration_places, larger_pool, shifted
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS, widen
+from sklearn_mdn._estimators.likelihood import FACTORS, widen
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 
@@ -22,8 +22,8 @@ NEGLIGIBLE_WEIGHT = 1e-4
 # Equal numbers may differ by so much of their spread, once they were computed from others.
 ARITHMETIC_NOISE = 1e-9
 
-# All steps that factors can take along CALIBRATIONS; of equally good ones the first counts.
-SHIFTS = sorted(range(1 - len(CALIBRATIONS), len(CALIBRATIONS)), key=abs)
+# All steps that factors can take along FACTORS; of equally good ones the first counts.
+SHIFTS = sorted(range(1 - len(FACTORS), len(FACTORS)), key=abs)
 
 
 def stacking_weights(
@@ -166,17 +166,17 @@ class HeldOut:
         targets, deviations = torch.from_numpy(y.reshape(len(y), -1)), torch.from_numpy(noise)
         tables = [
             [widen(member._mixture, factor).blur(deviations).log_prob(targets).numpy() for member in members]
-            for factor in torch.split(targets.new_tensor(CALIBRATIONS), 1)
+            for factor in torch.split(targets.new_tensor(FACTORS), 1)
         ]
         self.table = np.array(tables)  # (factors, networks, rows)
 
     def log_density(self, shift: int = 0) -> NDArray[np.float64]:
-        """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
+        """Log densities of the networks, (networks, rows), their factors shifted along FACTORS."""
         return self.table[shifted(self.places, shift), np.arange(self.n_members)]
 
     def shift(self, shift: int) -> None:
         self.places = shifted(self.places, shift)
-        self.network.calibration_ = np.array(CALIBRATIONS)[self.places]
+        self.network.calibration_ = np.array(FACTORS)[self.places]
 
 
 def calibrate(
