@@ -9,9 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-# One more whenever a version stores what an earlier one would misread; ``read_state`` then brings states of
-# the formats before into the new form. States without a number are from before there were numbers.
-STATE_FORMAT = 1
+# One more whenever a version stores what an earlier one would misread; classes then bring states of the
+# formats before into the new form. States without a number are from before there were numbers. From 2 on,
+# networks know how far they are to be moved to the marginal density.
+STATE_FORMAT = 2
 FORMAT_KEY = "_sklearn_mdn_format"
 
 
