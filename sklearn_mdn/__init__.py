@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sklearn_mdn._distributions.mixture import MixtureDistribution
+    from sklearn_mdn._distributions.predictive import PredictiveDistribution
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
     from sklearn_mdn._estimators.gaussian import GaussianDensity
     from sklearn_mdn._estimators.pool import DensityPool
@@ -18,6 +19,7 @@ __all__ = [
     "MDNRegressor",
     "MDNSearchCV",
     "MixtureDistribution",
+    "PredictiveDistribution",
     "look_inside",
     "predict_distribution",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "MDNRegressor": "_estimators.regressor",
     "MDNSearchCV": "_search.search",
     "MixtureDistribution": "_distributions.mixture",
+    "PredictiveDistribution": "_distributions.predictive",
     "look_inside": "_distributions.unwrap",
     "predict_distribution": "_distributions.unwrap",
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 
 Array = NDArray[np.float64]
 
@@ -177,7 +178,7 @@ class FrozenRows(Frozen):
         for i, row in enumerate(rows):
             known = adapted(row)
             quantile = getattr(known, "ppf", None)
-            if isinstance(known, MixtureDistribution) or quantile is None or np.shape(quantile(0.5)) != ():
+            if isinstance(known, PredictiveDistribution) or quantile is None or np.shape(quantile(0.5)) != ():
                 raise ValueError(
                     "y_dist must be one object for all rows or a list with one univariate distribution a "
                     f"row, got {type(row).__name__} in row {i} of a list."

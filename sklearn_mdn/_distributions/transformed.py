@@ -14,6 +14,7 @@ from scipy.stats import multivariate_normal, norm
 
 from sklearn_mdn._distributions.jacobian import apply, chain, jacobian, log_abs_det
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.unwrap import unwrap
 
 Array = NDArray[np.float64]
@@ -258,10 +259,12 @@ def log_box(mixture: MixtureDistribution, low: Array, high: Array) -> Array:
     return answer
 
 
-def predict_density(estimator: Any, X: Any) -> MixtureDistribution | TransformedDensity:
+def predict_density(estimator: Any, X: Any) -> PredictiveDistribution | TransformedDensity:
     """What a fitted estimator, also inside wrappers, predicts of the untransformed target."""
     unwrapped = unwrap(estimator, X)
     mixture = unwrapped.regressor.predict_distribution(unwrapped.X)
     if not unwrapped.target_transformers:
         return mixture
+    if not isinstance(mixture, MixtureDistribution):
+        raise TypeError(f"estimator must predict a MixtureDistribution, got {type(mixture).__name__}.")
     return TransformedDensity(mixture, unwrapped.target_transformers)

@@ -25,7 +25,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_mdn._distributions.combined import joint, pooled
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.stored_state import check_complete
 
 # A guess about a wrapper is checked on so many rows, to this part of the size of its predictions.
@@ -39,7 +39,7 @@ class PredictsDistribution(ABC):
     """
 
     @abstractmethod
-    def predict_distribution(self, X: Any) -> MixtureDistribution:
+    def predict_distribution(self, X: Any) -> PredictiveDistribution:
         """Conditional density of the target in each row of X."""
 
     @classmethod
@@ -306,12 +306,12 @@ class HandedOn:
     def __init__(self, wrapper: Any) -> None:
         self.wrapper = wrapper
 
-    def predict_distribution(self, X: Any) -> MixtureDistribution:
+    def predict_distribution(self, X: Any) -> PredictiveDistribution:
         distribution = self.wrapper.predict_distribution(X)
-        if not isinstance(distribution, MixtureDistribution):
+        if not isinstance(distribution, PredictiveDistribution):
             raise TypeError(
-                f"predict_distribution of {type(self.wrapper).__name__} must give a MixtureDistribution, got "
-                f"{type(distribution).__name__}."
+                f"predict_distribution of {type(self.wrapper).__name__} must give a PredictiveDistribution, "
+                f"got {type(distribution).__name__}."
             )
         return distribution
 
@@ -341,7 +341,7 @@ class PooledEstimators:
         for estimator in self.estimators:
             untransformed(estimator)
 
-    def predict_distribution(self, X: Any) -> MixtureDistribution:
+    def predict_distribution(self, X: Any) -> PredictiveDistribution:
         parts = [
             predict_distribution(each, rows)
             for each, rows in zip(self.estimators, self._rows(X), strict=True)
@@ -370,7 +370,7 @@ class IndependentEstimators:
         for estimator in self.estimators:
             untransformed(estimator)
 
-    def predict_distribution(self, X: Any) -> MixtureDistribution:
+    def predict_distribution(self, X: Any) -> PredictiveDistribution:
         return joint([predict_distribution(estimator, X) for estimator in self.estimators])
 
 
@@ -468,7 +468,7 @@ def untransformed(estimator: Any, X: Any = None) -> Unwrapped:
     return unwrapped
 
 
-def predict_distribution(estimator: Any, X: Any) -> MixtureDistribution:
+def predict_distribution(estimator: Any, X: Any) -> PredictiveDistribution:
     """Conditional densities predicted by a fitted estimator, also from inside scikit-learn's wrappers.
 
     A pipeline or a search forwards only scikit-learn's own method names. This function goes through them: the
@@ -487,8 +487,8 @@ def predict_distribution(estimator: Any, X: Any) -> MixtureDistribution:
 
     Returns
     -------
-    distribution : MixtureDistribution
-        One mixture a row, in the units of the target.
+    distribution : PredictiveDistribution
+        One a row, in the units of the target.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.combined import pooled
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, untransformed
 from sklearn_mdn._estimators.density import DensityRegressorMixin
@@ -201,7 +201,7 @@ class DensityPool(DensityRegressorMixin, StoredEstimator):
         self.weights_, self.estimators_, self.named_estimators_ = weights, fitted, Bunch(**kept)
         return self
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Pooled conditional density of the target in each row.
 
         Parameters
@@ -211,7 +211,7 @@ class DensityPool(DensityRegressorMixin, StoredEstimator):
 
         Returns
         -------
-        distribution : MixtureDistribution
+        distribution : PredictiveDistribution
             The weighted mixture of the estimators' mixtures; its ``members()`` are theirs.
 
         Raises

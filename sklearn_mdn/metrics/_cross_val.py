@@ -12,7 +12,7 @@ from sklearn.model_selection import BaseCrossValidator, check_cv, cross_validate
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.unwrap import predict_distribution
 
 
@@ -27,7 +27,7 @@ def cross_val_predict_distribution(
     verbose: int = 0,
     params: Mapping[str, Any] | None = None,
     pre_dispatch: int | str = "2*n_jobs",
-) -> MixtureDistribution:
+) -> PredictiveDistribution:
     """Predict the density of each row by an estimator that was fitted without its fold.
 
     What :func:`sklearn.model_selection.cross_val_predict` does for numbers. Calibration is judged on it, with
@@ -59,8 +59,8 @@ def cross_val_predict_distribution(
 
     Returns
     -------
-    distribution : MixtureDistribution
-        One mixture a row, in the order of X.
+    distribution : PredictiveDistribution
+        One a row, in the order of X.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def cross_val_predict_distribution(
         predict_distribution(model, _safe_indexing(X, fold))
         for model, fold in zip(fitted["estimator"], folds, strict=True)
     ]
-    return MixtureDistribution.concatenate(parts)[np.argsort(np.concatenate(folds))]
+    return PredictiveDistribution.concatenate(parts)[np.argsort(np.concatenate(folds))]
 
 
 def _no_score(estimator: object, X: object, y: object) -> float:

@@ -12,7 +12,8 @@ from scipy.spatial.distance import pdist
 from sklearn.utils import check_array
 
 from sklearn_mdn._distributions.foreign import Frozen, FrozenRows, adapted
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Records
 from sklearn_mdn._distributions.transformed import TransformedDensity
 
 Array = NDArray[np.float64]
@@ -56,6 +57,10 @@ class Forecast(ABC):
     def logpdf(self, y: Array) -> Array:
         """Joint log density of each row, (n,)."""
 
+    def log_score(self, y: Array) -> Array:
+        """What a log-likelihood is the mean of: log densities, or log probabilities with a resolution."""
+        return self.logpdf(y)
+
     @abstractmethod
     def pit(self, y: Array) -> Array:
         """Probability integral transform, F(y), per target."""
@@ -86,15 +91,18 @@ class Forecast(ABC):
         return levels.reshape(-1, *(1,) * len(self.shape))
 
 
-class MixtureForecast(Forecast):
-    """Gaussian mixtures: everything is exact."""
+class PredictiveForecast(Forecast):
+    """Distributions of this package: everything is theirs to say."""
 
-    def __init__(self, distribution: MixtureDistribution) -> None:
+    def __init__(self, distribution: PredictiveDistribution) -> None:
         self._distribution = distribution
-        self.shape = distribution.mean().shape
+        self.shape = distribution._shape
 
     def logpdf(self, y: Array) -> Array:
         return self._distribution.logpdf(y)
+
+    def log_score(self, y: Array) -> Array:
+        return self._distribution._log_score(Records.of(y.reshape(len(y), -1)))
 
     def pit(self, y: Array) -> Array:
         return self._distribution.cdf(y)
@@ -243,7 +251,7 @@ class FrozenForecast(Forecast):
         """Compare the density at y with that at even quantiles (the density quantile, Hyndman 1996)."""
         if len(self.shape) == 2 and self.shape[1] > 1:
             raise UnavailableScoreError(
-                "y_dist must be a MixtureDistribution for regions of several targets."
+                "y_dist must be a distribution of sklearn_mdn for regions of several targets."
             )
         log_density, higher = self.logpdf(y), np.zeros(len(y))
         for levels in np.split(HDR_LEVELS, 16):  # a few at a time: there can be many rows
@@ -258,8 +266,8 @@ def as_forecast(y_dist: Any) -> Forecast:
     if isinstance(y_dist, Sequence) and any(hasattr(row, "cdf") for row in y_dist):
         y_dist = FrozenRows(y_dist)
     y_dist = adapted(y_dist)
-    if isinstance(y_dist, MixtureDistribution):
-        return MixtureForecast(y_dist)
+    if isinstance(y_dist, PredictiveDistribution):
+        return PredictiveForecast(y_dist)
     if isinstance(y_dist, (TransformedDensity, Frozen)):
         return FrozenForecast(y_dist, y_dist.shape)
     if isinstance(y_dist, Sequence) or (hasattr(y_dist, "__array__") and not hasattr(y_dist, "cdf")):

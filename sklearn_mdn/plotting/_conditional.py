@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mdn._distributions.checks import as_numbers, check_count, check_level_list
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.transformed import predict_density
 from sklearn_mdn.plotting._drawing import ORANGE, VERMILION, Palette, legend_above, options, prepare_axes
 from sklearn_mdn.plotting._names import as_fitted, names_of
@@ -396,9 +396,9 @@ class ConditionalDensityDisplay:
         >>> plt.close(display.figure_)
         """
         shares = _check_kind(kind, levels)
-        if modes and not isinstance(self.y_dist, MixtureDistribution):
+        if modes and not isinstance(self.y_dist, PredictiveDistribution):
             raise TypeError(
-                f"modes are found for a MixtureDistribution only, got {type(self.y_dist).__name__}."
+                f"modes are found for a distribution of sklearn_mdn only, got {type(self.y_dist).__name__}."
             )
         ax = prepare_axes(ax, f"{type(self).__name__}.plot")
         places = np.asarray(self.x, dtype=np.float64)
@@ -491,7 +491,7 @@ class ConditionalDensityDisplay:
         return stretch.ravel(), levels
 
     def _draw_modes(
-        self, ax: Axes, x: NDArray[np.float64], y_dist: MixtureDistribution, mode_kw: dict[str, Any] | None
+        self, ax: Axes, x: NDArray[np.float64], y_dist: PredictiveDistribution, mode_kw: dict[str, Any] | None
     ) -> Line2D:
         modes: NDArray[np.float64] = y_dist.modes()
         heights = np.exp(y_dist.logpdf(np.where(np.isnan(modes), 0.0, modes).T)).T

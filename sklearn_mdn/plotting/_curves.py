@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.transformed import predict_density
 from sklearn_mdn.plotting._chosen import ChosenRowsDisplay
 from sklearn_mdn.plotting._drawing import DASHES, Palette, legend_above, options, prepare_axes
@@ -322,20 +321,10 @@ class DensityCurvesDisplay(ChosenRowsDisplay):
         self, row: np.intp, components: bool | Literal["auto"]
     ) -> list[NDArray[np.float64]]:
         """Weighted densities of the components of a row that can be seen, if they are to be drawn."""
-        if not components or not isinstance(self.y_dist, MixtureDistribution):
+        if not components or not isinstance(self.y_dist, PredictiveDistribution):
             return []
-        curves = [
-            weight * part.pdf(self.y_grid_[:, None])[:, 0]
-            for weight, part in _components(self.y_dist[int(row)])
-        ]
+        density, grid = self.y_dist[int(row)], self.y_grid_[:, None]
+        curves = list((density.responsibilities(grid) * density.pdf(grid)[..., None])[:, 0].T)
         highest = max(curve.max() for curve in curves)
         seen = [curve for curve in curves if curve.max() >= VISIBLE_COMPONENT * highest]
         return [] if components == "auto" and len(seen) > MAX_COMPONENTS else seen
-
-
-def _components(row: MixtureDistribution) -> Iterator[tuple[float, MixtureDistribution]]:
-    """Weight and density of each component of one row that has any weight."""
-    weights, means, variances = row.weights[0], row.means[0], row.covariances[0]
-    for weight, mean, variance in zip(weights, means, variances, strict=True):
-        if weight > 0:
-            yield weight, MixtureDistribution([[1.0]], [[mean]], [[variance]])

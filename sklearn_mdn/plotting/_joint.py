@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 
 from sklearn_mdn._distributions.checks import check_index, check_levels, check_targets
 from sklearn_mdn._distributions.foreign import adapted
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.transformed import predict_density
 from sklearn_mdn.plotting._drawing import ORANGE, VERMILION, Palette, options, prepare_axes
 from sklearn_mdn.plotting._names import as_fitted, check_names, in_order, target_index, target_label
@@ -85,7 +85,7 @@ class JointDensityDisplay:
     def __init__(
         self,
         *,
-        distribution: MixtureDistribution,
+        distribution: PredictiveDistribution,
         y_point: ArrayLike | None = None,
         labels: Sequence[str] = ("target 0", "target 1"),
         row: int | None = None,
@@ -244,8 +244,11 @@ class JointDensityDisplay:
     ) -> Self:
         """The display of predicted distributions, not drawn yet."""
         y_dist = adapted(y_dist)
-        if not isinstance(y_dist, MixtureDistribution):
-            raise TypeError(f"y_dist must be a MixtureDistribution, got {type(y_dist).__name__}.")
+        if not isinstance(y_dist, PredictiveDistribution):
+            raise TypeError(
+                "y_dist must be a MixtureDistribution or another PredictiveDistribution, got "
+                f"{type(y_dist).__name__}."
+            )
         shape: tuple[int, ...] = y_dist.mean().shape
         if len(shape) != 2 or shape[1] < 2:
             raise ValueError(f"targets must be two of several, got a y_dist with a mean of shape {shape}.")
@@ -325,7 +328,7 @@ class JointDensityDisplay:
         handles = self._draw_regions(ax, shares[place], contour_kw)
         self.components_ = self.point_ = None
         if components:
-            weights, means = self.distribution.weights[0], self.distribution.means[0]
+            weights, means = self.distribution.weights[0], self.distribution._centers()[0]
             dots = options(
                 component_kw, s=160 * weights, color=ORANGE, edgecolor=palette.paper, linewidth=0.8,
                 label="components", zorder=3,

@@ -12,9 +12,9 @@ from sklearn.utils import assert_all_finite, check_array
 
 from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.foreign import adapted
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.transformed import TransformedDensity
-from sklearn_mdn.metrics._forecast import DrawsForecast, Forecast, MixtureForecast, as_forecast
+from sklearn_mdn.metrics._forecast import DrawsForecast, Forecast, PredictiveForecast, as_forecast
 from sklearn_mdn.plotting._names import check_names, in_order, target_index, target_label
 
 N_GRID = 400
@@ -56,7 +56,7 @@ class UnivariateRows:
 
     def take(self, chosen: NDArray[np.intp]) -> UnivariateRows:
         """Some of the rows; of what cannot be indexed, the others are computed and left out."""
-        if isinstance(self.y_dist, MixtureDistribution):
+        if isinstance(self.y_dist, PredictiveDistribution):
             return UnivariateRows(self.y_dist[chosen])
         return UnivariateRows(self.y_dist, chosen)
 
@@ -89,7 +89,7 @@ def one_target(
     shape: tuple[int, ...] = forecast.shape
     if isinstance(forecast, DrawsForecast):
         raise TypeError("y_dist must have densities to draw, got an array of draws.")
-    if len(shape) == 2 and not isinstance(forecast, MixtureForecast):
+    if len(shape) == 2 and not isinstance(forecast, PredictiveForecast):
         raise ValueError(
             "y_dist must hold one univariate distribution a row, or mixtures of several targets, got "
             f"{type(y_dist).__name__} of the shape {shape}."

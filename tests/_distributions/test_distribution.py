@@ -12,6 +12,7 @@ import torch
 
 import sklearn_mdn._distributions.mixture as module
 from sklearn_mdn import MixtureDistribution
+from sklearn_mdn._distributions import predictive
 from tests._distributions.cases import JOINT, joint, joint_distribution, univariate
 
 LEVELS = np.array([0.1, 0.5, 0.9])
@@ -368,7 +369,7 @@ def test_answers_do_not_depend_on_the_blocks(make, answer, monkeypatch):
     dist = make()
     y = np.random.default_rng(1).normal(size=(6, 40) if dist.means.ndim == 2 else (6, 40, 2))
     whole = answer(dist, y)
-    monkeypatch.setattr(module, "BLOCK_NUMBERS", 50)
+    monkeypatch.setattr(predictive, "BLOCK_NUMBERS", 50)
     np.testing.assert_array_equal(answer(dist, y), whole)
 
 

@@ -47,7 +47,7 @@ class Counting(MixtureDistribution):
 def test_no_array(use, shape):
     distribution = Counting(np.full((N, 2), 0.5), np.zeros(shape), np.ones(shape), covariance_type="diag")
     Counting.asked = 0
-    with pytest.raises(TypeError, match=r"a MixtureDistribution cannot .*mean\(\).* sklearn_mdn.metrics"):
+    with pytest.raises(TypeError, match=r"a Counting cannot .*mean\(\).* sklearn_mdn.metrics"):
         USES[use](distribution)
     assert Counting.asked == 0
 
