@@ -590,8 +590,8 @@ class PredictiveDistribution(Decisions):
 
         See Also
         --------
-        cov : Covariances of the targets as well.
-        variance_split : The parts within and between the members of an ensemble.
+        MixtureDistribution.cov : Covariances of the targets as well.
+        MixtureDistribution.variance_split : The parts within and between the members of an ensemble.
 
         Examples
         --------
