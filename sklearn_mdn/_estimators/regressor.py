@@ -126,9 +126,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         names columns. None takes all columns as numbers. A category has a learned vector [5]_ with a normal
         prior, so that few rows move it little; those with a single distinct row share one, which also stands
         for categories that ``fit`` did not see.
-    numerical_embedding : {"periodic"} or None, default="periodic"
-        "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
-        which lets a small network follow sharp changes. None uses the inputs alone.
+    numerical_embedding : {"both", "piecewise_linear", "periodic"} or None, default="both"
+        What each number enters as beside its own value [4]_. "piecewise_linear" adds where it lies in bins
+        between quantiles of the training rows, or between all values of a column that has few, which lets
+        networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
+        smooth but sharp changes. None uses the numbers alone.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
@@ -190,6 +192,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
         (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
+    embedding_bins_ : ndarray of shape (n_estimators, 2, n_bins)
+        Left ends and inverse widths of the bins of all columns of numbers, in standardised units: those of
+        columns with the fewest bins first. The inverse width is 0 for one that a column has no need of.
+        Columns of less than three values have no bins; only if there are any.
     gap_values_ : ndarray of shape (n_estimators, n_numbers)
         What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
     category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
@@ -331,7 +337,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
-        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "periodic",
+        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "both",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 0.01,
