@@ -30,7 +30,7 @@ __all__ = [
     "predict_distribution",
 ]
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 # Where each name is found when it is first asked for, so that ``python -m sklearn_mdn``, which imports this
 # module first, need not wait for PyTorch to refuse an argument.

@@ -22,6 +22,7 @@ from sklearn_mdn._distributions.checks import (
     warn_of_column,
 )
 from sklearn_mdn._distributions.decisions import Array, Decisions
+from sklearn_mdn._distributions.html import rows_as_html
 from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
 from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.typing import Rows, SeedLike, Targets
@@ -142,6 +143,10 @@ class PredictiveDistribution(Decisions):
         if self._grid is not None:
             parts.append(f"resolution {', '.join(f'{step:g}' for step in self._grid.step)}")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        return rows_as_html(self)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -590,8 +595,8 @@ class PredictiveDistribution(Decisions):
 
         See Also
         --------
-        cov : Covariances of the targets as well.
-        variance_split : The parts within and between the members of an ensemble.
+        MixtureDistribution.cov : Covariances of the targets as well.
+        MixtureDistribution.variance_split : The parts within and between the members of an ensemble.
 
         Examples
         --------
