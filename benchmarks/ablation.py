@@ -39,7 +39,11 @@ def own_folds(folds, n_members: int) -> list[np.ndarray]:
 # One change each, by parameter of MDNRegressor or, where there is none, by the constant that holds it.
 CHANGES = {
     "defaults": {},
+    "numerical_embedding='piecewise_linear'": {"numerical_embedding": "piecewise_linear"},
+    "numerical_embedding='periodic'": {"numerical_embedding": "periodic"},
     "numerical_embedding=None": {"numerical_embedding": None},
+    "8 bins": {"constants": {(regressor, "N_BINS"): 8}},
+    "64 bins": {"constants": {(regressor, "N_BINS"): 64}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
     "no factor on the deviations": {"constants": {(likelihood, "CALIBRATIONS"): (1.0,)}},
     "every member's own factor": {"constants": {(regressor, "ensemble_calibration"): own_factors}},
