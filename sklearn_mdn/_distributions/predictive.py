@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
@@ -21,18 +21,18 @@ from sklearn_mdn._distributions.checks import (
     not_broadcast,
     warn_of_column,
 )
+from sklearn_mdn._distributions.decisions import Array, Decisions
+from sklearn_mdn._distributions.html import rows_as_html
 from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
 from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.typing import Rows, SeedLike, Targets
 from sklearn_mdn._mixtures.mixture import EnergyDraws
-from sklearn_mdn._mixtures.regions import drawn_threshold
-
-Array = NDArray[np.float64]
+from sklearn_mdn._mixtures.regions import drawn_level, drawn_threshold
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
 
 
-class PredictiveDistribution(ABC):
+class PredictiveDistribution(Decisions):
     """Distributions of the target, one for each of n rows, whatever their kind.
 
     The abstract face of :class:`MixtureDistribution`, :class:`TransformedDistribution` and
@@ -143,6 +143,10 @@ class PredictiveDistribution(ABC):
         if self._grid is not None:
             parts.append(f"resolution {', '.join(f'{step:g}' for step in self._grid.step)}")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        return rows_as_html(self)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -591,8 +595,8 @@ class PredictiveDistribution(ABC):
 
         See Also
         --------
-        cov : Covariances of the targets as well.
-        variance_split : The parts within and between the members of an ensemble.
+        MixtureDistribution.cov : Covariances of the targets as well.
+        MixtureDistribution.variance_split : The parts within and between the members of an ensemble.
 
         Examples
         --------
@@ -776,17 +780,127 @@ class PredictiveDistribution(ABC):
         """
         confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
         check_seed(random_state)
+        return self._joint(self._log_density, y) >= self._log_threshold(confidence, n_samples, random_state)
+
+    def hdr_threshold(
+        self, confidence: float, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Density at the border of the highest-density region of a probability, for any number of targets.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability of the region, inside (0, 1).
+        n_samples : int, default=1024
+            Draws a row that tell the threshold of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        threshold : ndarray of shape (n,)
+            The region is where the density is at least this.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is not inside (0, 1), ``n_samples`` is not a positive integer, or
+            ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region itself, for one target.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_threshold(0.9).round(4)
+        array([0.0678])
+        """
+        confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        return np.exp(self._log_threshold(confidence, n_samples, random_state))
+
+    def _log_threshold(self, confidence: float, n_samples: int, random_state: SeedLike) -> Array:
+        """Log densities at the borders of the regions, (n,)."""
         if self._n_targets == 1:
-            log_threshold = self._regions(confidence)[1]
-        else:
-            ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
-            found = [np.empty(0)]
+            return self._regions(confidence)[1]
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+        found = [np.empty(0)]
+        for rows in blocks(len(self), self._draws_width(n_samples)):
+            part = self[rows]
+            log_density = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
+            found.append(drawn_threshold(torch.from_numpy(log_density.T), confidence).numpy())
+        return np.concatenate(found)
+
+    def hdr_level(
+        self, y: ArrayLike, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Probability of the smallest highest-density region that holds y, P(p(Y) > p(y)).
+
+        Zero at the mode, near one in the tails. y lies in the region of a confidence, :meth:`in_hdr`, if its
+        level is not above that. Of a calibrated prediction the levels of what is observed are uniform.
+
+        Parameters
+        ----------
+        y : array-like
+            Broadcasts against (n,), or against (n, D) with the D targets on its last axis.
+        n_samples : int, default=1024
+            Draws a row that tell the levels of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        level : ndarray of shape (..., n)
+
+        Raises
+        ------
+        ValueError
+            If y does not broadcast or does not have D entries on its last axis, ``n_samples`` is not a
+            positive integer, or ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region of a level, for one target.
+
+        Notes
+        -----
+        Exact for one target. For several it is the share of draws of higher density, linear in the log
+        density between them; the draws are those of :meth:`in_hdr`. Beyond the draw of the lowest density the
+        rest falls with the density, so that levels still tell which of two y is farther out.
+
+        References
+        ----------
+        Izbicki, R., Shimizu, G. and Stern, R. B. (2022). CD-split and HPD-split: efficient conformal regions
+        in high dimensions. Journal of Machine Learning Research, 23(87).
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_level([[2.0], [-1.0], [0.5]]).round(3)
+        array([[0.002],
+               [0.654],
+               [0.961]])
+        """
+        n_samples = check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        if self._n_targets == 1:
+            return self._joint(self._level, y)
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+
+        def level(y: Array) -> Array:
+            found = np.empty(y.shape[:2])
             for rows in blocks(len(self), self._draws_width(n_samples)):
                 part = self[rows]
-                log_density = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
-                found.append(drawn_threshold(torch.from_numpy(log_density.T), confidence).numpy())
-            log_threshold = np.concatenate(found)
-        return self._joint(self._log_density, y) >= log_threshold
+                drawn = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
+                log_density = part._log_density(y[:, rows])
+                found[:, rows] = drawn_level(torch.from_numpy(drawn.T), torch.from_numpy(log_density)).numpy()
+            return found
+
+        return self._joint(level, y)
 
     def entropy(self, *, n_samples: int = 1024, random_state: SeedLike = 0) -> NDArray[np.float64]:
         """Differential entropy of the targets together, in nats.
@@ -1234,6 +1348,10 @@ class PredictiveDistribution(ABC):
         """Intervals (n, J, 2) of the highest density region of the one target, and log thresholds (n,)."""
 
     @abstractmethod
+    def _level(self, y: Array) -> Array:
+        """Probability of higher density than at y (m, n, 1), (m, n)."""
+
+    @abstractmethod
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         """Differential entropy, (n,)."""
 
@@ -1293,6 +1411,10 @@ class PredictiveDistribution(ABC):
         if self._one_dimensional:
             return self._grid.rounded(drawn[..., np.newaxis])[..., 0]
         return np.moveaxis(self._grid.rounded(np.moveaxis(drawn, 1, -1)), -1, 1)
+
+    @property
+    def _has_target_axis(self) -> bool:
+        return not self._one_dimensional
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_X_y, column_or_1d
+from sklearn.utils.validation import _num_samples, check_X_y, column_or_1d
 
 from sklearn_mdn._distributions.records import Grid, Records, check_grid, found_step
 from sklearn_mdn._distributions.row_weights import check_row_weights
@@ -43,6 +43,7 @@ def check_targets_of(
 
     With ``y_upper`` they may be minus infinity.
     """
+    check_lengths(len(columns), y)
     values = y
     if y_upper is not None:
         values = np.array(y, dtype=np.float64)
@@ -97,6 +98,14 @@ def of_target(names: Sequence[str | int] | None, number: int, n_targets: int) ->
     return "" if n_targets == 1 else f" of target {number if names is None else names[number]!r}"
 
 
+def check_lengths(n_rows: int, y: Any) -> None:
+    """Refuse targets that are not one a row; scikit-learn's error does not say which is which."""
+    if y is not None and (n_targets := _num_samples(y)) != n_rows:
+        raise ValueError(
+            f"y must have an entry for each row of X: X has {n_rows} rows, and y has {n_targets} entries."
+        )
+
+
 def stand_in(columns: Columns) -> NDArray[np.float64]:
     """An array of the shape of the table, for checks of its shape."""
     return np.broadcast_to(0.0, (len(columns), len(columns.names)))
@@ -136,7 +145,8 @@ def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | N
     """A number in [0, 1) for the group of each row, which hangs on its label alone; None for one group."""
     if groups is None:
         return None
-    labels = column_or_1d(groups, input_name="groups").tolist()
+    with naming("groups"):
+        labels = column_or_1d(groups, input_name="groups").tolist()
     if len(labels) != n_rows:
         raise ValueError(f"groups must have an entry for each of the {n_rows} rows of X, got {len(labels)}.")
     different = set(labels)

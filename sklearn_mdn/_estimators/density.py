@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from numbers import Number
-from typing import Literal, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +20,13 @@ from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Records
 from sklearn_mdn._distributions.row_weights import row_mean
-from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, row_blocks
+from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, TooFarError, row_blocks
+from sklearn_mdn._torch.memory import naming_memory
 
 # Rows whose densities may always be held at once.
 FEW_ROWS = 64
+
+Method = TypeVar("Method", bound=Callable[..., object])
 
 
 def check_numeric(y: object, name: str = "y") -> None:
@@ -98,6 +102,18 @@ def _check_end(values: ArrayLike, end: float, shape: tuple[int, ...], name: str)
     return array
 
 
+def naming_memory_of(method: Method) -> Method:
+    """Say of memory that ran out in a method what needs less of it."""
+
+    @wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> object:
+        way_out = "Fewer rows at a time, a smaller n_samples or fewer quantiles need less of it."
+        with naming_memory(f"{type(self).__name__}.{method.__name__}", way_out):
+            return method(self, *args, **kwargs)
+
+    return cast(Method, run)
+
+
 class DensityRegressorMixin(RegressorMixin, ABC):
     """Point predictions, draws and scores of a regressor that predicts mixtures.
 
@@ -125,7 +141,10 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             yield self.predict_distribution(X)
         else:
             for rows in row_blocks(n_rows, at_once):
-                yield self.predict_distribution(_safe_indexing(X, rows))
+                try:
+                    yield self.predict_distribution(_safe_indexing(X, rows))
+                except TooFarError as error:
+                    raise TooFarError(rows.start + error.row, error.value) from None
 
     @overload
     def predict(
@@ -142,6 +161,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         self, X: ArrayLike, return_std: bool, quantiles: None = None
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
+    @naming_memory_of
     def predict(
         self, X: ArrayLike, return_std: bool = False, quantiles: ArrayLike | None = None
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -196,6 +216,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         parts = [part.ppf(levels.reshape(-1, *(1,) * part.mean().ndim)) for part in self._distributions(X)]
         return np.moveaxis(np.concatenate(parts, axis=1), 0, -1)
 
+    @naming_memory_of
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Mixing proportions of the components of the predicted mixtures.
 
@@ -219,6 +240,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         return np.concatenate([part.weights for part in self._distributions(X)])
 
+    @naming_memory_of
     def sample(
         self,
         X: ArrayLike,
@@ -268,6 +290,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             return np.concatenate([part._draw_rounded(n_samples, *streams) for part in parts])
         return np.concatenate([part._draw(n_samples, *streams) for part in parts])
 
+    @naming_memory_of
     def score_samples(
         self, X: ArrayLike, y: ArrayLike | None = None, *, y_upper: ArrayLike | None = None
     ) -> NDArray[np.float64]:

@@ -82,7 +82,9 @@ def network_bytes(plan: Plan, dtype: str) -> int:
     """About the memory that each network of a plan takes in training, its rows left out."""
     # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
     # activations of a batch, each with its gradient and the temporaries of the activation function.
-    activations = plan.batch_places * sum(plan.network.activations) * (2 + plan.network.embedding.n_columns)
+    embedding = plan.network.embedding
+    numbers = sum(plan.network.activations) * (2 + embedding.n_columns) + embedding.n_features
+    activations = plan.batch_places * numbers
     return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
 
 

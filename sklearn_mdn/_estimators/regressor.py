@@ -17,10 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.records import Grid, Records
-from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -34,32 +35,35 @@ from sklearn_mdn._estimators.arguments import (
     weighted_table,
 )
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
+from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
+from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
 EMBEDDING_NAMES = (
     *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
-    *("gap_values", "category_coefs"),
+    *("embedding_bins", "gap_values", "category_coefs"),
 )
 
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
 TO_PREDICT = (
     *("coefs_", "intercepts_", "_architecture", "calibration_"),
-    *("X_offset_", "X_scale_", "X_gaps_", "y_offset_", "y_scale_"),
+    *("X_offset_", "X_scale_", "X_gaps_", "X_min_", "X_max_", "y_offset_", "y_scale_"),
+    *("shrinkage_", "marginal_deviations_"),
     *("is_categorical_", "categories_", "category_codes_", "n_features_in_", "target_ndim_"),
 )
 TO_CONTINUE = (
@@ -72,6 +76,9 @@ SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
+
+# Bins of a column of many values, for the piecewise linear encoding.
+N_BINS = 32
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -121,9 +128,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         names columns. None takes all columns as numbers. A category has a learned vector [5]_ with a normal
         prior, so that few rows move it little; those with a single distinct row share one, which also stands
         for categories that ``fit`` did not see.
-    numerical_embedding : {"periodic"} or None, default="periodic"
-        "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
-        which lets a small network follow sharp changes. None uses the inputs alone.
+    numerical_embedding : {"both", "piecewise_linear", "periodic"} or None, default="both"
+        What each number enters as beside its own value [4]_. "piecewise_linear" adds where it lies in bins
+        between quantiles of the training rows, or between all values of a column that has few, which lets
+        networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
+        smooth but sharp changes. None uses the numbers alone.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
@@ -185,6 +194,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
         (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
+    embedding_bins_ : ndarray of shape (n_estimators, 2, n_bins)
+        Left ends and inverse widths of the bins of all columns of numbers, in standardised units: those of
+        columns with the fewest bins first. The inverse width is 0 for one that a column has no need of.
+        Columns of less than three values have no bins; only if there are any.
     gap_values_ : ndarray of shape (n_estimators, n_numbers)
         What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
     category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
@@ -200,6 +213,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Mean and standard deviation (1 for a constant column) of the columns of numbers.
     X_gaps_ : ndarray of bool of shape (n_numbers,)
         Whether there were gaps in ``fit``. A gap in another column counts as its mean.
+    X_min_, X_max_ : ndarray of shape (n_numbers,)
+        Smallest and largest training value of the columns of numbers.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
     resolution_ : ndarray of shape (n_outputs,)
@@ -208,8 +223,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         How far above the multiples of the step they lie; only with a ``resolution``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
-        as much as is best for the mixture.
+        Where networks hold out the same rows, as of three there are two that do, they have one factor, that
+        which is best for the mixture, between 0.5 and 4: what they disagree on widens it already.
+    shrinkage_ : float
+        How far the densities are moved towards that of the target alone, in [0, 1], as held-out rows say: 0
+        leaves them as they are, 1 leaves nothing of the networks. See Notes.
+    marginal_deviations_ : ndarray of shape (n_components,)
+        Standard deviations of the components of the target's own density, in units of ``y_scale_``.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -236,6 +256,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     target_names_ : ndarray of shape (n_outputs,)
         Names of the targets, where ``y`` was a series or a data frame with such names.
 
+    Notes
+    -----
+    Where the rows say little, densities are moved towards that of the target alone, which is Student's for as
+    many rows as there are [6]_, in ``n_components`` normal components. With shares a of their own, component
+    means (from the mean of the target) are multiplied by a, variances become a^2 times themselves plus
+    1 - a^2 times those of the target's own density, and component weights go to the power a.
+
+    * The same for all rows, a is 1 - ``shrinkage_``. It is below 1 where networks are not clearly better than
+      that density on the rows that they hold out.
+    * It falls further, to 0, for rows of X in which a column lies 1 to 6 standard deviations beyond its
+      training values, since nothing is known there. The standard deviations are then half as large again.
+
     References
     ----------
     .. [1] C. M. Bishop, "Mixture density networks", Aston University, 1994.
@@ -244,6 +276,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
        deep learning", NeurIPS 2022.
     .. [5] C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
+    .. [6] A. Gelman et al., "Bayesian data analysis", 3rd edition, 2013, section 3.2.
 
     Examples
     --------
@@ -273,7 +306,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "numerical_embedding": [StrOptions({"periodic"}), None],
+        "numerical_embedding": [StrOptions({"periodic", "piecewise_linear", "both"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -305,7 +338,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     X_scale_: NDArray[np.float64]
     y_offset_: NDArray[np.float64]
     y_scale_: NDArray[np.float64]
+    X_min_: NDArray[np.float64]
+    X_max_: NDArray[np.float64]
     calibration_: NDArray[np.float64]
+    shrinkage_: float
+    marginal_deviations_: NDArray[np.float64]
     batch_size_: int
     n_iter_: NDArray[np.int64]
     loss_curve_: list[NDArray[np.float64]]
@@ -326,7 +363,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
-        numerical_embedding: Literal["periodic"] | None = "periodic",
+        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "both",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 0.01,
@@ -461,7 +498,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         )
         plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
                 [plan],
                 device=check_device(self.device),
@@ -576,6 +613,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _continues(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what this or an earlier version stored."""
+        earlier = earlier_attributes(state) if state.get(FORMAT_KEY) in (None, 1) else {}
+        super().__setstate__({**earlier, **state})
+
     def __sklearn_is_fitted__(self) -> bool:
         return not {"coefs_", "_architecture"}.isdisjoint(vars(self))
 
@@ -603,13 +645,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "hidden_layer_sizes": [int(size) for size in sizes],
             "activation": self.activation,
             "numerical_embedding": self.numerical_embedding,
+            "n_bins": [] if embedding.piecewise is None else list(embedding.piecewise.n_bins),
             "reg_covar": float(self.reg_covar),
         }
 
     def _check_continuation(self, architecture: dict[str, Any]) -> None:
         """``warm_start`` goes on with the networks it has, and perhaps more of them."""
         for name, value in architecture.items():
-            if value != self._architecture[name] and name != "reg_covar":
+            if value != self._architecture.get(name, value) and name != "reg_covar":
                 raise ValueError(
                     f"warm_start=True goes on with {name}={self._architecture[name]!r}, got {value!r}."
                 )
@@ -622,7 +665,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _build(self, data: TrainingSet) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
+        piecewise, bins = self._bins(data)
+        embedding = TableEmbedding(
+            data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
+        )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
         check_independent(data.rows, self.covariance_type)
@@ -638,7 +684,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
         params = torch.stack(
-            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+            [network.initial(generator, centers, INITIAL_SPREAD, bins) for generator in generators]
         )
         if self._continues():
             self._check_continuation(architecture)
@@ -659,6 +705,24 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             seed=seed,
             folds=known_folds,
         )
+
+    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
+        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
+        if self._continues():
+            stored = vars(self).get("embedding_bins_")
+            if stored is None:
+                return None, None
+            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
+            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
+        if self.numerical_embedding not in ("piecewise_linear", "both"):
+            return None, None
+        table = data.rows.head(data.n_train)
+        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
+        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
+        if not encoding.n_outputs:
+            return None, None
+        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
+        return encoding, encoding.parameters(*tensors)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -705,6 +769,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         histories = trained.histories
         units = [data.log_units(rows) for rows in plan.train]
         units_held_out = [data.log_units(rows) for rows in plan.validation]
+        calibration = ensemble_calibration(plan, trained, check_device(self.device))
         attributes = {
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
@@ -717,7 +782,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "X_gaps_": data.standardization.x_gaps,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
-            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
+            "calibration_": calibration.factors,
+            **self._marginal_attributes(data, 1.0 - calibration.share),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
             "loss_curve_": [np.array(h.loss) + unit for h, unit in zip(histories, units, strict=True)],
@@ -745,6 +811,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             _append_history(attributes, self)
         return attributes
 
+    def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
+        marginal, scaling = Marginal.of(data, int(self.n_components), shrinkage), data.standardization
+        low, high = (side * scaling.x_scale + scaling.x_offset for side in (marginal.low, marginal.high))
+        if self._continues() and "X_min_" in vars(self):
+            low, high = np.minimum(low, self.X_min_), np.maximum(high, self.X_max_)
+        return {
+            "shrinkage_": shrinkage,
+            "marginal_deviations_": marginal.deviations,
+            "X_min_": low,
+            "X_max_": high,
+        }
+
     def _store(self, plan: Plan, trained: Trained) -> None:
         """Keep what training gave, as fitted attributes."""
         for i, history in enumerate(trained.histories):
@@ -770,6 +848,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _standardization(self) -> Standardization:
         return Standardization(self.X_offset_, self.X_scale_, self.X_gaps_, self.y_offset_, self.y_scale_)
+
+    def _marginal(self) -> Marginal:
+        low, high = ((side - self.X_offset_) / self.X_scale_ for side in (self.X_min_, self.X_max_))
+        return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
 
     def _encoding(self) -> Encoding:
         return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
@@ -825,6 +907,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
+            self._marginal(),
             check_device(self.device),
         )
 
@@ -860,11 +943,13 @@ def _network_of(
     activation: str,
     numerical_embedding: str | None,
     reg_covar: float,
+    n_bins: list[int] | None = None,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding == "periodic" and n_numbers else None
+    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
+    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
     return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic),
+        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
         hidden_layer_sizes=tuple(hidden_layer_sizes),
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),

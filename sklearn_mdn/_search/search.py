@@ -26,15 +26,16 @@ from sklearn.utils import Tags, indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
+from sklearn_mdn._estimators.arguments import check_lengths
 from sklearn_mdn._estimators.density import check_records
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._search.choices import Split, candidates_of, chosen_by, splits_of
+from sklearn_mdn._search.choices import Split, candidates_of, check_scoring, chosen_by, splits_of
 from sklearn_mdn._search.stacking import HeldOut, check_alike, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
 
@@ -272,7 +273,9 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         """
         self._check_arguments()
         # 1. What to train, on what, and how to judge it
+        check_scoring(self.scoring)
         scorers, refit_metric = self._get_scorers()
+        check_lengths(_num_samples(X), y)
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)

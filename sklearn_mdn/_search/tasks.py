@@ -19,7 +19,7 @@ from sklearn.callback import CallbackContext
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
-from sklearn_mdn._estimators.capacity import check_device, naming_memory
+from sklearn_mdn._estimators.capacity import check_device, naming_training_memory
 from sklearn_mdn._estimators.plans import Plan, Trained, network_bytes, stack_key, train_plans
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._estimators.rows import TrainingSet
@@ -191,7 +191,7 @@ def train_stack(
     context.call_on_fit_task_begin(estimator=caller)
     result: list[Trained] | Exception
     try:
-        with naming_memory(max(plan.network.n_parameters for plan in plans), n_networks):
+        with naming_training_memory(max(plan.network.n_parameters for plan in plans), n_networks):
             result = train_plans(
                 plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
             )

@@ -319,6 +319,8 @@ NO_SEEDS = ["abc", -1, 0.5, object()]
 NO_LEVELS = [*NO_NUMBERS, -0.1, 1.1, np.nan, np.inf]
 NO_CONFIDENCES = [*NO_LEVELS, 0, 1, [0.5]]
 NO_TARGETS = ["a", None, 2, -3, 0.0, True, [], [0, 0], [[0, 1]], [0, 2], ["a"]]
+NO_FUNCTIONS = [None, "mean", 3.0]
+NO_POINTS = [*(bad for bad in NO_NUMBERS if bad is not None), np.nan, np.inf, np.zeros((2, 2))]
 # Every public method: what its arguments may not be, beside arguments that fit.
 REFUSED = {
     "MixtureDistribution": {
@@ -344,6 +346,20 @@ REFUSED = {
         "n_samples": NO_COUNTS,
         "random_state": NO_SEEDS,
     },
+    "hdr_level": {"y": NO_NUMBERS, "n_samples": NO_COUNTS, "random_state": NO_SEEDS},
+    "expect": {
+        "function": NO_FUNCTIONS,
+        "points": NO_POINTS,
+        "n_samples": NO_COUNTS,
+        "random_state": NO_SEEDS,
+    },
+    "argmin_expected": {
+        "loss": NO_FUNCTIONS,
+        "candidates": [None, *NO_POINTS, []],
+        "points": NO_POINTS,
+        "n_samples": NO_COUNTS,
+        "random_state": NO_SEEDS,
+    },
     "entropy": {"n_samples": NO_COUNTS, "random_state": NO_SEEDS},
     "rvs": {"size": [*NO_COUNTS, (2, 3)], "random_state": NO_SEEDS, "rounded": [True]},
     "probabilities": {"values": [*NO_NUMBERS, np.nan, [[0.0, 1.0]]]},
@@ -365,6 +381,9 @@ FITTING = {
     "confidence": 0.5,
     "targets": 0,
     "values": 0.0,
+    "function": np.square,
+    "loss": lambda action, y: (y - action) ** 2,
+    "candidates": [0.0, 1.0],
 }
 
 
@@ -395,7 +414,7 @@ def test_bad_arguments_are_refused_by_name(method, name):
     for bad in REFUSED[method][name]:
         if method == "rvs" and bad is None:
             continue
-        with pytest.raises(ValueError, match=rf"^{name}\b") as caught:
+        with pytest.raises((TypeError, ValueError), match=rf"^{name}\b") as caught:
             call(**{**fitting, name: bad})
         assert len(str(caught.value)) < 300
 
