@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sklearn_mdn._distributions.mixture import MixtureDistribution
     from sklearn_mdn._distributions.predictive import PredictiveDistribution
+    from sklearn_mdn._distributions.transformed import TransformedDistribution
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
     from sklearn_mdn._estimators.gaussian import GaussianDensity
     from sklearn_mdn._estimators.pool import DensityPool
@@ -20,6 +21,7 @@ __all__ = [
     "MDNSearchCV",
     "MixtureDistribution",
     "PredictiveDistribution",
+    "TransformedDistribution",
     "look_inside",
     "predict_distribution",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "MDNSearchCV": "_search.search",
     "MixtureDistribution": "_distributions.mixture",
     "PredictiveDistribution": "_distributions.predictive",
+    "TransformedDistribution": "_distributions.transformed",
     "look_inside": "_distributions.unwrap",
     "predict_distribution": "_distributions.unwrap",
 }
