@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BISECTIONS = 55
+MAX_STEPS = 100
+SMALL = 1e-13  # of a root, or of the logarithm of what is to be zero
+DEEPEST = 800.0  # e^-800 is nothing
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 GOLDEN_STEPS = 45  # to about the square root of the spacing of numbers, beyond which a maximum is flat
 
@@ -88,15 +90,15 @@ def region(
     ``prob`` maps ends (n, m) of intervals to their probabilities. ``confidence`` is a number or one a row.
     """
     at_turns = np.nan_to_num(heights.log_height(heights.turns), nan=-np.inf)
-    finite = np.where(np.isfinite(at_turns), at_turns, np.nan)
-    highest = np.nanmax(finite, axis=1)
-    lower, upper = highest - 800.0, highest  # e^-800 is nothing
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (lower + upper)
-        ends = crossings(heights, at_turns, middle)
-        too_high = np.nan_to_num(prob(ends[..., 0], ends[..., 1])).sum(axis=1) < confidence
-        lower, upper = np.where(too_high, lower, middle), np.where(too_high, middle, upper)
-    log_threshold = 0.5 * (lower + upper)
+    highest = np.where(np.isfinite(at_turns), at_turns, -np.inf).max(axis=1)
+
+    def excess(log_threshold: Array) -> Array:
+        ends = crossings(heights, at_turns, log_threshold)
+        inside = np.nan_to_num(prob(ends[..., 0], ends[..., 1])).sum(axis=1)
+        # Nearly linear in log t, as log P(not in the region) is where that is small.
+        return np.asarray(np.log1p(-np.minimum(inside, 1.0 - 1e-16)) - np.log1p(-np.asarray(confidence)))
+
+    log_threshold = roots(excess, highest - DEEPEST, highest)
     return crossings(heights, at_turns, log_threshold), log_threshold
 
 
@@ -107,15 +109,40 @@ def crossings(heights: Heights, at_turns: Array, log_threshold: Array) -> Array:
     ends = []
     for side in (slice(None, -1, 2), slice(2, None, 2)):
         outer, low = heights.turns[:, side], at_turns[:, side]
-        below, above = outer, modes
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (below + above)
-            inside = heights.log_height(middle) >= level
-            below, above = np.where(inside, below, middle), np.where(inside, middle, above)
+        crosses = (high > level) & (low < level)
+
+        def above(z: Array, level: Array = level) -> Array:
+            return np.clip(np.nan_to_num(heights.log_height(z) - level, nan=-DEEPEST), -DEEPEST, DEEPEST)
+
+        found = roots(above, np.where(crosses, outer, modes), modes)
         # A valley that is not below the threshold is inside.
-        ends.append(np.where(low >= level, outer, above))
-    found = np.stack(ends, axis=-1)
-    return np.where(((high >= level) & ~np.isnan(modes))[..., None], found, np.nan)
+        ends.append(np.where(low >= level, outer, found))
+    inside = (high >= level) & ~np.isnan(modes)
+    return np.where(inside[..., None], np.stack(ends, axis=-1), np.nan)
+
+
+def roots(function: Callable[[Array], Array], negative: Array, positive: Array) -> Array:
+    """Roots of many functions, given where each is negative and where it is positive.
+
+    Bisection in turns with regula falsi, the value at an end that stays being halved (Dowell and Jarratt
+    1971, "A modified regula falsi method").
+    """
+    at_negative, at_positive = function(negative), function(positive)
+    found = positive
+    for step in range(MAX_STEPS):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = at_negative / (at_negative - at_positive)
+        share = np.where((share > 0) & (share < 1) & (step % 4 != 3), share, 0.5)
+        found = negative + share * (positive - negative)
+        value = function(found)
+        below = value < 0
+        at_positive = np.where(below, np.where(step % 4 == 3, at_positive, 0.5 * at_positive), value)
+        at_negative = np.where(below, value, np.where(step % 4 == 3, at_negative, 0.5 * at_negative))
+        negative, positive = np.where(below, found, negative), np.where(below, positive, found)
+        width = np.abs(positive - negative)
+        if not ((width > SMALL * np.maximum(np.abs(found), 1e-3)) & (np.abs(value) > SMALL)).any():
+            break
+    return np.asarray(found)
 
 
 def joined(intervals: Array) -> Array:

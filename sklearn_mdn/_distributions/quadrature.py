@@ -12,7 +12,8 @@ from sklearn_mdn._mixtures.entropy import GAUSS, KRONROD, NODES
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-11  # of a cell, relative to the integral of the size of the function
-MAX_HALVINGS = 60
+ROUNDING = 1e-13  # of a cell, relative to its own integral, where rounding is all that is left
+MIN_HALVINGS, MAX_HALVINGS, MAX_CELLS = 10, 60, 100  # more cells so small are those of a pole
 CUTS = (-13.0, -8.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 8.0, 13.0)  # of a component, in its deviations
 
 # Between these levels lies what a numerical CRPS integrates; beyond them, F^2 is below 1e-24.
@@ -66,18 +67,21 @@ def integrals(function: Callable[[Array, NDArray[np.int64]], Array], cuts: Array
         x = (lower + half)[:, None] + half[:, None] * KRONROD_NODES
         values = function(x, line)
         fine, coarse = (half[:, None] * (values @ BOTH_WEIGHTS)).T
+        size = half * (np.abs(values) @ BOTH_WEIGHTS[:, 0])
         if halving == 0:
-            np.add.at(scale, line, half * (np.abs(values) @ BOTH_WEIGHTS[:, 0]))
+            np.add.at(scale, line, size)
         with np.errstate(invalid="ignore"):
-            done = ~(np.abs(fine - coarse) > TOLERANCE * scale[line])
-        if halving == MAX_HALVINGS - 1:
-            np.add.at(never, line[~done], fine[~done])
+            done = ~(np.abs(fine - coarse) > np.maximum(TOLERANCE * scale[line], ROUNDING * size))
+        many = np.bincount(line[~done], minlength=len(cuts)) > MAX_CELLS
+        hopeless = ~done & ((many[line] & (halving > MIN_HALVINGS)) | (halving == MAX_HALVINGS - 1))
+        np.add.at(never, line[hopeless], fine[hopeless])
+        done |= never[line] != 0
         np.add.at(total, line[done], fine[done])
         line, lower, upper = line[~done], lower[~done], upper[~done]
         middle = lower + 0.5 * (upper - lower)
         line = np.concatenate([line, line])
         lower, upper = np.concatenate([lower, middle]), np.concatenate([middle, upper])
-    return np.where(np.abs(never) > 1e-9 * np.abs(total), np.copysign(np.inf, never), total + never)
+    return np.where(np.abs(never) > 1e-9 * np.abs(total), np.copysign(np.inf, never), total)
 
 
 def cells(means: Array, deviations: Array, low: Array, high: Array) -> Array:
