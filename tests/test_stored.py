@@ -203,7 +203,10 @@ def test_what_only_a_warm_start_needs_is_not_missed_before(name, things):
         broken.set_params(warm_start=True).fit(X, y)
 
 
-EMBEDDINGS = ("embedding_coefs_", "embedding_frequencies_", "gap_values_", "category_coefs_")
+EMBEDDINGS = (
+    *("embedding_coefs_", "embedding_frequencies_", "embedding_bins_"),
+    *("gap_values_", "category_coefs_"),
+)
 
 
 @pytest.mark.parametrize("name", EMBEDDINGS)

@@ -102,6 +102,13 @@ def region(
     return crossings(heights, at_turns, log_threshold), log_threshold
 
 
+def probability_above(heights: Heights, prob: Callable[[Array, Array], Array], log_threshold: Array) -> Array:
+    """Probability (n,) of densities above thresholds (n,)."""
+    at_turns = np.nan_to_num(heights.log_height(heights.turns), nan=-np.inf)
+    ends = crossings(heights, at_turns, log_threshold)
+    return np.asarray(np.minimum(np.nan_to_num(prob(ends[..., 0], ends[..., 1])).sum(axis=1), 1.0))
+
+
 def crossings(heights: Heights, at_turns: Array, log_threshold: Array) -> Array:
     """Ends (n, J, 2) of the intervals around modes where the density is at least the threshold."""
     level = log_threshold[:, None]

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
-from sklearn_mdn._distributions.levels import heights_of, region
+from sklearn_mdn._distributions.levels import Heights, heights_of, probability_above, region
 from sklearn_mdn._distributions.mixture import stack_padded
 from sklearn_mdn._distributions.quadrature import cells, integrals
 from sklearn_mdn._mixtures import lognormal
 from sklearn_mdn._mixtures.entropy import univariate_entropy
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._mixtures.modes import highest_first, univariate_modes
-from sklearn_mdn._mixtures.regions import highest_density_region
+from sklearn_mdn._mixtures.regions import highest_density_region, monotone_pieces
 from sklearn_mdn._mixtures.univariate import Univariate
 
 Array = NDArray[np.float64]
@@ -110,16 +110,23 @@ class Line:
         """Places (n, J) of modes in z, highest first, padded with NaN."""
         return heights_of(lambda z: self.log_height(z, np.arange(len(z))), self._grid()).modes
 
+    def _heights(self) -> Heights:
+        return heights_of(lambda z: self.log_height(z, np.arange(len(z))), self._grid())
+
+    def prob(self, lower: Array, upper: Array) -> Array:
+        """Probability of intervals (n, m) in z; NaN are none."""
+        ends = (torch.from_numpy(np.nan_to_num(end)) for end in (lower, upper))
+        found = self.latent.widen().prob(*ends).numpy() / self.inside[:, None]
+        return np.asarray(np.where(np.isnan(lower), 0.0, found))
+
     def regions(self, confidence: float) -> tuple[Array, Array]:
         """Intervals (n, J, 2) in z of the highest density region of y, and log thresholds (n,)."""
-        heights = heights_of(lambda z: self.log_height(z, np.arange(len(z))), self._grid())
-        latent = self.latent.widen()
+        return region(self._heights(), self.prob, confidence)
 
-        def prob(lower: Array, upper: Array) -> Array:
-            found = latent.prob(*(torch.from_numpy(np.nan_to_num(end)) for end in (lower, upper)))
-            return np.asarray(np.where(np.isnan(lower), 0.0, found.numpy() / self.inside[:, None]))
-
-        return region(heights, prob, confidence)
+    def level(self, z: Array) -> Array:
+        """Probability of a higher density of y than at z (m, n)."""
+        heights, levels = self._heights(), self.log_height(z.T, np.arange(z.shape[1])).T
+        return np.stack([probability_above(heights, self.prob, level) for level in levels])
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,11 @@ class BoundedLine(Line):
         mixture, total = self.tilted()
         intervals, log_threshold = highest_density_region(self.latent, confidence, mixture)
         return stack_padded([intervals], 2), log_threshold.numpy() + total
+
+    def level(self, z: Array) -> Array:
+        mixture, _ = self.tilted()
+        outside = monotone_pieces(self.latent, mixture).outside(torch.from_numpy(np.array(z)))
+        return np.asarray(1.0 - outside.numpy())
 
     def crps(self, y: Array) -> Array:
         """Of y (m, n), in closed form; NaN where that would lose digits."""

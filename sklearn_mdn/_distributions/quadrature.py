@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mdn._mixtures.entropy import GAUSS, KRONROD, NODES
+from sklearn_mdn._mixtures.quadrature import GAUSS, KRONROD, NODES
 
 Array = NDArray[np.float64]
 

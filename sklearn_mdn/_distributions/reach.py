@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import multivariate_normal, norm
 
 from sklearn_mdn._distributions.chain import Chain
+from sklearn_mdn._distributions.decisions import Array
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.predictive import Array
 
 FARTHEST = 8.3  # deviations of a component, beyond which it has a probability of 1e-16
 LADDER = (0.5, 0.25, 0.75, 0.05, 0.95, 1e-3, 1.0 - 1e-3)  # quantiles among which some y is looked for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -51,13 +51,16 @@ _CAUSE = (
 class StoredEstimator(BaseEstimator):
     """An estimator whose state carries the number of its format, as scikit-learn's carry its version."""
 
+    # Parameters that earlier versions did not have, with the values that stand for what those did.
+    _EARLIER: ClassVar[dict[str, Any]] = {}
+
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, fitted attributes and the number of the format."""
         return stamped(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what ``__getstate__`` gave, unless it is of a later format."""
-        super().__setstate__(read_state(state, type(self).__name__))
+        super().__setstate__(self._EARLIER | read_state(state, type(self).__name__))
 
     def _check_fitted(self, *names: str) -> None:
         """Refuse to go on if ``fit`` has not been called, or what it sets is not there."""

@@ -15,12 +15,14 @@ from scipy.special import logsumexp
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
 from sklearn_mdn._distributions.chain import Chain, affine, check_transformer, flattened, logarithm
+from sklearn_mdn._distributions.decisions import Array
 from sklearn_mdn._distributions.line import BoundedLine, Line
 from sklearn_mdn._distributions.mixture import MixtureDistribution, stack_padded
 from sklearn_mdn._distributions.noise import balanced_noise
-from sklearn_mdn._distributions.predictive import Array, PredictiveDistribution, blocks
+from sklearn_mdn._distributions.predictive import PredictiveDistribution, blocks
 from sklearn_mdn._distributions.quadrature import crps_of
 from sklearn_mdn._distributions.reach import check_inside, ends, log_boxes, some_value
+from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import SeedLike
 from sklearn_mdn._mixtures import lognormal
@@ -149,7 +151,14 @@ class TransformedDistribution(PredictiveDistribution):
             }
             for chain in self._chains
         ]
-        return stamped({"latent": self.latent.__getstate__(), "chains": chains, "which": self._which})
+        return stamped(
+            {
+                "latent": self.latent.__getstate__(),
+                "chains": chains,
+                "which": self._which,
+                "grid": None if self._grid is None else self._grid.state,
+            }
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what ``__getstate__`` gave."""
@@ -167,6 +176,7 @@ class TransformedDistribution(PredictiveDistribution):
             )
             chains.append(Chain(tuple(steps), targets, filling))
         self._set(latent, chains, state["which"])
+        self._on(Grid.from_state(state.get("grid")))
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -401,6 +411,21 @@ class TransformedDistribution(PredictiveDistribution):
         blurred = self.latent._blurred_log_density(z, factor, noise * np.abs(slope)[:, None])
         return np.asarray(blurred + np.log(np.abs(slope)).sum(axis=-1))
 
+    def _log_recorded(self, records: Records) -> Array:
+        place, reach = records.place, records.reach
+        with np.errstate(invalid="ignore"):
+            lower = np.where(reach == -np.inf, -np.inf, np.where(np.isinf(reach), place, place - reach))
+            upper = np.where(reach == np.inf, np.inf, np.where(np.isinf(reach), place, place + reach))
+        ends = [self._placed(end[None])[0] for end in (lower, upper)]
+        low, high = (np.where(self._range.rising, *pair) for pair in (ends, ends[::-1]))
+        outside = ((low == high) & np.isinf(low)).any(axis=1)
+        low, high = (np.where(outside[:, None], self._start, end) for end in (low, high))
+        within = np.where(outside[:, None], self._inner, np.where(records.exact, place, self._inner))
+        slope = np.log(np.abs(self._by_chain(Chain.derivative, within[None])[0]))
+        found = self.latent._log_recorded(Records.between(low, high)) - self._log_inside
+        found = found + np.where(records.exact, slope, 0.0).sum(axis=1)
+        return np.where(outside, -np.inf, found)
+
     def _responsibilities(self, y: Array) -> Array:
         z = self._by_chain(Chain.forward, y)
         outside = np.isnan(z).any(axis=-1, keepdims=True)
@@ -577,6 +602,34 @@ class TransformedDistribution(PredictiveDistribution):
         falling = ~self._range.rising[:, 0]
         turned = np.sort(intervals.reshape(len(self), -1), axis=1).reshape(places.shape)  # NaN stays last
         return np.where(falling[:, None, None], turned, intervals), log_threshold
+
+    def _level(self, y: Array) -> Array:
+        z = self._by_chain(Chain.forward, y)[..., 0]
+        level = self._line.level(np.where(np.isnan(z), self._start[:, 0], z))
+        return np.where(np.isnan(y[..., 0]), np.nan, np.where(np.isnan(z), 1.0, level))
+
+    def _expectation(
+        self, function: Callable[[Array], Array], points: Array, n_samples: int, random_state: SeedLike
+    ) -> tuple[Array, Array]:
+        bounded = not self._mixes and self._range.bounded
+        cuts = points
+        if self._n_targets == 1:
+            z = self._by_chain(Chain.forward, np.broadcast_to(points, (len(points), len(self)))[..., None])
+            cuts = np.where(np.isnan(z), self._start, z)[..., 0]
+            if bounded:
+                ends = [np.where(np.isfinite(end), end, self._start)[:, 0] for end in self._range[:2]]
+                cuts = np.vstack([cuts, ends])
+
+        def of_latent(z: Array) -> Array:
+            if not bounded:
+                return function(self._backward(z))
+            inside: Flags = np.asarray(((z >= self._range.low) & (z <= self._range.high)).all(axis=-1))
+            y = self._backward(np.where(inside[..., None], z, self._start))
+            return np.where(inside, function(y), 0.0)
+
+        value, doubtful = self.latent._expectation(of_latent, cuts, n_samples, random_state)
+        inside = np.exp(self._log_inside)
+        return value / inside, doubtful
 
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         if self._n_targets == 1:

@@ -68,7 +68,8 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             np.array_split(fold, -(-len(fold) * m // rows_at_once(objective))) if m > 1 and len(fold) else []
         ):
             x, y = (
-                torch.from_numpy(values[part]).to(device).expand(m, -1, -1) for values in (rows.x, rows.y)
+                torch.from_numpy(values[part]).to(device).expand(m, -1, -1)
+                for values in (rows.x, rows.observed)
             )
             log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
             score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._networks.head import log_likelihood
 from sklearn_mdn._networks.layers import Trace
 from sklearn_mdn._networks.stack import StackedMLP
 
@@ -70,7 +71,7 @@ class MixtureLikelihood:
 
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
         mixture = self.network(self.network.split(params), x)
-        return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
+        return log_likelihood(widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)), y)
 
 
 @final

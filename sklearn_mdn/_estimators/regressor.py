@@ -17,11 +17,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, validate_data
+from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import StoredEstimator
 from sklearn_mdn._estimators.arguments import (
+    check_independent,
+    check_on,
     check_targets_of,
+    grid_of,
     group_keys,
     names_of_targets,
     naming,
@@ -30,8 +35,8 @@ from sklearn_mdn._estimators.arguments import (
     weighted_table,
 )
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
-from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
+from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
+from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
@@ -39,17 +44,18 @@ from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
+from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
 EMBEDDING_NAMES = (
     *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
-    *("gap_values", "category_coefs"),
+    *("embedding_bins", "gap_values", "category_coefs"),
 )
 
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
@@ -63,8 +69,14 @@ TO_CONTINUE = (
     *("n_iter_", "n_skipped_steps_", "loss_curve_", "validation_scores_"),
 )
 
+# Attributes, beside parameters of embeddings, that only some fits set.
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
+
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
+
+# Bins of a column of many values, for the piecewise linear encoding.
+N_BINS = 32
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -114,9 +126,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         names columns. None takes all columns as numbers. A category has a learned vector [5]_ with a normal
         prior, so that few rows move it little; those with a single distinct row share one, which also stands
         for categories that ``fit`` did not see.
-    numerical_embedding : {"periodic"} or None, default="periodic"
-        "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
-        which lets a small network follow sharp changes. None uses the inputs alone.
+    numerical_embedding : {"both", "piecewise_linear", "periodic"} or None, default="both"
+        What each number enters as beside its own value [4]_. "piecewise_linear" adds where it lies in bins
+        between quantiles of the training rows, or between all values of a column that has few, which lets
+        networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
+        smooth but sharp changes. None uses the numbers alone.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
@@ -143,6 +157,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         The folds become fewer, down to 2, where they would have fewer than 10 rows each.
     dropout : float, default=0.0
         Probability with which a hidden unit is left out in a training step.
+    resolution : float, array-like of shape (n_outputs,), "auto" or None, default=None
+        Distance between the values that a target can have because it was rounded or counted: 1 for whole
+        numbers. A value y then stands for what is rounded to it, the interval from y - resolution / 2 to
+        y + resolution / 2, and the likelihood is that of the interval, in ``fit`` as in ``score``. "auto"
+        finds the coarsest grid that all values lie on, and 0 where there is none. None, or 0 for one of
+        several targets, takes values as they are, with a density. Targets have to be independent within
+        components then ("diag" or "spherical").
     reg_covar : float, default=1e-6
         Added to the variances (to the diagonal of each covariance), in units of the standardised target.
     clip_grad_value : float or None, default=None
@@ -171,6 +192,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
         (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
+    embedding_bins_ : ndarray of shape (n_estimators, 2, n_bins)
+        Left ends and inverse widths of the bins of all columns of numbers, in standardised units: those of
+        columns with the fewest bins first. The inverse width is 0 for one that a column has no need of.
+        Columns of less than three values have no bins; only if there are any.
     gap_values_ : ndarray of shape (n_estimators, n_numbers)
         What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
     category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
@@ -188,6 +213,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Whether there were gaps in ``fit``. A gap in another column counts as its mean.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
+    resolution_ : ndarray of shape (n_outputs,)
+        Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
+    resolution_offset_ : ndarray of shape (n_outputs,)
+        How far above the multiples of the step they lie; only with a ``resolution``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
         Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
@@ -244,7 +273,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     __module__ = "sklearn_mdn"
 
     # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
-    __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True}
+    # An upper end means the same to whoever asks for it.
+    __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True, "y_upper": True}
+    __metadata_request__score: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -253,7 +284,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "numerical_embedding": [StrOptions({"periodic"}), None],
+        "numerical_embedding": [StrOptions({"periodic", "piecewise_linear", "both"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -263,6 +294,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "resolution": ["array-like", StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
         "reg_covar": [Interval(Real, 0, None, closed="neither")],
         "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -272,6 +304,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "device": [str],
         "dtype": [StrOptions({"float32", "float64"})],
     }
+
+    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None}
 
     coefs_: list[NDArray[np.float64]]
     intercepts_: list[NDArray[np.float64]]
@@ -303,7 +337,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
-        numerical_embedding: Literal["periodic"] | None = "periodic",
+        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "both",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 0.01,
@@ -313,6 +347,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         dropout: float = 0.0,
+        resolution: float | ArrayLike | Literal["auto"] | None = None,
         reg_covar: float = 1e-6,
         clip_grad_value: float | None = None,
         clip_grad_norm: float | None = 5.0,
@@ -338,6 +373,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.dropout = dropout
+        self.resolution = resolution
         self.reg_covar = reg_covar
         self.clip_grad_value = clip_grad_value
         self.clip_grad_norm = clip_grad_norm
@@ -366,8 +402,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
@@ -381,10 +419,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows. Their ratios count: beside weights of 1, a row of weight 2 is that row twice.
+        y_upper : array-like of the shape of y, default=None
+            Where given, a target is known to lie above ``y`` and not above ``y_upper``: infinite if it is
+            censored from the right (alive at the end of a study), with ``y`` minus infinity if from the left
+            (below a detection limit). Equal numbers are a value that was observed exactly. The likelihood is
+            the probability of the interval, and the density of a value. Targets have to be independent
+            within components for intervals ("diag" or "spherical").
         X_val : array-like of shape (n_validation, n_features), default=None
             Rows to watch instead of held-out training rows; all networks then train on all of X.
         y_val : array-like of shape (n_validation,) or (n_validation, n_outputs), default=None
             Their targets.
+        y_upper_val : array-like of the shape of y_val, default=None
+            Their upper ends.
         sample_weight_val : array-like of shape (n_validation,), default=None
             Their weights.
         groups : array-like of shape (n_samples,), default=None
@@ -421,10 +467,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         >>> model.validation_scores_[0].shape
         (5,)
         """
-        data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+        data = self._validate(
+            X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
+        )
         plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
                 [plan],
                 device=check_device(self.device),
@@ -440,8 +488,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> TrainingSet:
@@ -450,35 +500,65 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if (X_val is None) != (y_val is None):
             given = "X_val" if y_val is None else "y_val"
             raise ValueError(f"X_val and y_val must come together, got {given} alone.")
-        if X_val is None and sample_weight_val is not None:
-            raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
+        for name, value in (("sample_weight_val", sample_weight_val), ("y_upper_val", y_upper_val)):
+            if X_val is None and value is not None:
+                raise ValueError(f"{name} must come with the X_val that it belongs to, got it alone.")
         if X_val is not None and groups is not None:
             raise ValueError("groups say what to hold out, but with X_val nothing is: leave one of them out.")
         continues = self._continues()
         check_numeric(y)
         columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
-        targets = check_targets_of(columns, y, self)
+        targets = check_targets_of(columns, y, self, y_upper)
         if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
+        names = columns.names, names_of_targets(y)
+        records, grid = self._records(check_records(targets, y_upper, targets.shape), names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows=2, group=group)
+        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows=2, group=group)
         watched = None
         if X_val is not None and y_val is not None:
             with naming("X_val"):
                 columns_val = self._read(X_val, categorical=encoding.is_categorical, reset=False)
-            targets_val = check_target(y_val, (len(columns_val), *targets.shape[1:]), name="y_val")
+            records_val = check_records(y_val, y_upper_val, (len(columns_val), *targets.shape[1:]), "y_val")
+            if grid is not None:
+                check_on(grid, records_val, names[1], "y_val")
+                records_val = records_val.rounded(grid.step)
             with naming("sample_weight_val"):
-                watched, _ = weighted_table(columns_val, targets_val, sample_weight_val, encoding, min_rows=1)
+                watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
             self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         )
-        names = columns.names, names_of_targets(y)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names)
+        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names, grid)
+
+    def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
+        """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
+        grid = None if self.resolution is None else grid_of(self.resolution, records, names)
+        if self._continues():
+            fitted, auto = self._grid(), isinstance(self.resolution, str)
+            given = None if grid is None else grid.step.tolist()
+            before = None if fitted is None else fitted.step.tolist()
+            if (given is None) != (before is None) or (given != before and not auto):
+                raise ValueError(f"warm_start=True goes on with resolution={before}, got {given}.")
+            grid = fitted
+        if grid is not None:
+            check_on(grid, records, names, "y")
+            records = records.rounded(grid.step)
+            if self.verbose and isinstance(self.resolution, str):
+                steps = ", ".join(f"{step:g}" if step else "none" for step in grid.step)
+                print(f"Resolution of the target: {steps}")
+        return records, grid
+
+    def _grid(self) -> Grid | None:
+        """The grid that values of the fitted target lie on."""
+        stored = vars(self)
+        if "resolution_" not in stored:
+            return None
+        return Grid(np.array(stored["resolution_"]), np.array(stored["resolution_offset_"]))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -534,13 +614,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "hidden_layer_sizes": [int(size) for size in sizes],
             "activation": self.activation,
             "numerical_embedding": self.numerical_embedding,
+            "n_bins": [] if embedding.piecewise is None else list(embedding.piecewise.n_bins),
             "reg_covar": float(self.reg_covar),
         }
 
     def _check_continuation(self, architecture: dict[str, Any]) -> None:
         """``warm_start`` goes on with the networks it has, and perhaps more of them."""
         for name, value in architecture.items():
-            if value != self._architecture[name] and name != "reg_covar":
+            if value != self._architecture.get(name, value) and name != "reg_covar":
                 raise ValueError(
                     f"warm_start=True goes on with {name}={self._architecture[name]!r}, got {value!r}."
                 )
@@ -553,9 +634,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _build(self, data: TrainingSet) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
+        piecewise, bins = self._bins(data)
+        embedding = TableEmbedding(
+            data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
+        )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
@@ -568,7 +653,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
         centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
         params = torch.stack(
-            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+            [network.initial(generator, centers, INITIAL_SPREAD, bins) for generator in generators]
         )
         if self._continues():
             self._check_continuation(architecture)
@@ -589,6 +674,24 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             seed=seed,
             folds=known_folds,
         )
+
+    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
+        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
+        if self._continues():
+            stored = vars(self).get("embedding_bins_")
+            if stored is None:
+                return None, None
+            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
+            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
+        if self.numerical_embedding not in ("piecewise_linear", "both"):
+            return None, None
+        table = data.rows.head(data.n_train)
+        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
+        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
+        if not encoding.n_outputs:
+            return None, None
+        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
+        return encoding, encoding.parameters(*tensors)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -632,9 +735,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         """Every fitted attribute, as arrays and numbers."""
         data, network = plan.data, plan.network
         weights = {name: values.numpy().copy() for name, values in network.split(trained.params).items()}
-        jacobian = data.standardization.log_jacobian
         histories = trained.histories
-        held_out = [bool(len(fold)) for fold in plan.validation]
+        units = [data.log_units(rows) for rows in plan.train]
+        units_held_out = [data.log_units(rows) for rows in plan.validation]
         attributes = {
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
@@ -650,12 +753,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
-            "loss_curve_": [np.array(history.loss) + jacobian for history in histories],
-            "validation_scores_": [np.array(history.validation) - jacobian for history in histories],
+            "loss_curve_": [np.array(h.loss) + unit for h, unit in zip(histories, units, strict=True)],
+            "validation_scores_": [
+                np.array(h.validation) - unit for h, unit in zip(histories, units_held_out, strict=True)
+            ],
             "best_validation_score_": np.array(
                 [
-                    history.best_score - jacobian if watched else math.nan
-                    for history, watched in zip(histories, held_out, strict=True)
+                    history.best_score - unit if len(rows) else math.nan
+                    for history, unit, rows in zip(histories, units_held_out, plan.validation, strict=True)
                 ]
             ),
             "n_skipped_steps_": np.array([history.n_skipped for history in histories]),
@@ -667,6 +772,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         }
         if data.target_names is not None:
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
+        if data.grid is not None:
+            attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
         if self._continues():
             _append_history(attributes, self)
         return attributes
@@ -688,7 +795,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 stacklevel=5,
             )
         attributes = self._fitted_attributes(plan, trained)
-        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_"} - attributes.keys()
+        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), *SOMETIMES} - attributes.keys()
         kept = {name: value for name, value in vars(self).items() if name not in gone}
         self.__dict__ = kept | attributes  # at once: an interrupt leaves one state or the other
 
@@ -760,7 +867,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
-        )
+        )._on(self._grid())
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
@@ -786,11 +893,13 @@ def _network_of(
     activation: str,
     numerical_embedding: str | None,
     reg_covar: float,
+    n_bins: list[int] | None = None,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding == "periodic" and n_numbers else None
+    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
+    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
     return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic),
+        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
         hidden_layer_sizes=tuple(hidden_layer_sizes),
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),

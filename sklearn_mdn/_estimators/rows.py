@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
@@ -26,20 +28,27 @@ class Table:
     """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,).
 
     The columns of x are numbers, NaN for a gap, and then codes of categories. ``group`` (n,) has a number for
-    what each row belongs to.
+    what each row belongs to. With ``reach`` (n, D), targets are records, of which y has the places.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     group: NDArray[np.float64] | None = None
+    reach: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
 
     def head(self, n_rows: int) -> Table:
         group = None if self.group is None else self.group[:n_rows]
-        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows], group)
+        reach = None if self.reach is None else self.reach[:n_rows]
+        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows], group, reach)
+
+    @property
+    def observed(self) -> NDArray[np.float64]:
+        """What a likelihood is of: targets (n, D), or places and reaches (n, 2 D)."""
+        return self.y if self.reach is None else np.concatenate([self.y, self.reach], axis=1)
 
 
 def canonical_rows(
@@ -47,6 +56,7 @@ def canonical_rows(
     y: NDArray[np.float64],
     weight: NDArray[np.float64] | None,
     group: NDArray[np.float64] | None = None,
+    reach: NDArray[np.float64] | None = None,
 ) -> Table:
     """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
 
@@ -55,22 +65,25 @@ def canonical_rows(
     """
     present = present_rows(weight, len(x))
     weight = np.ones(len(x)) if weight is None else weight / weight.max()
-    parts = [x, y, *([] if group is None else [group[:, None]]), weight[:, None]]
+    observed = y if reach is None else np.concatenate([y, reach], axis=1)
+    parts = [x, observed, *([] if group is None else [group[:, None]]), weight[:, None]]
     rows = np.concatenate(parts, axis=1)[present]
     rows = rows + 0.0  # -0.0 becomes 0.0
-    rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and nothing else here is infinite
+    rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and no other number of x is infinite
     rows = rows[np.lexsort(rows.T[::-1])]
     differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
     first = np.flatnonzero(np.concatenate([[True], differs]))
     merged = counted(np.add.reduceat(rows[:, -1], first))
-    n_features, n_values = x.shape[1], x.shape[1] + y.shape[1]
+    n_features, n_targets, n_values = x.shape[1], y.shape[1], x.shape[1] + observed.shape[1]
+    observed = rows[first, n_features:n_values]
     kept = np.ascontiguousarray(rows[first, :n_features])
     kept[np.isinf(kept)] = np.nan
     return Table(
         x=kept,
-        y=np.ascontiguousarray(rows[first, n_features:n_values]),
+        y=np.ascontiguousarray(observed[:, :n_targets]),
         weight=merged * (len(merged) / merged.sum()),
         group=None if group is None else rows[first, n_values].copy(),
+        reach=None if reach is None else np.ascontiguousarray(observed[:, n_targets:]),
     )
 
 
@@ -85,15 +98,16 @@ def encoded_rows(
     weight: NDArray[np.float64] | None,
     encoding: Encoding | None = None,
     group: NDArray[np.float64] | None = None,
+    reach: NDArray[np.float64] | None = None,
 ) -> tuple[Table, Encoding]:
     """The rows of a table in canonical order, and its categories, found here if they are not given.
 
     Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
     """
     if encoding is not None:
-        return canonical_rows(encoding.encode(columns), y, weight, group), encoding
+        return canonical_rows(encoding.encode(columns), y, weight, group, reach), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
-    table = canonical_rows(every.encode(columns), y, weight, group)
+    table = canonical_rows(every.encode(columns), y, weight, group, reach)
     codes = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
     counts = [
         np.bincount(column, minlength=len(known) + 1)[1:]
@@ -140,6 +154,19 @@ def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name
     return scaler
 
 
+def spread_within(reach: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviation of targets within the intervals that they lie in, (D,).
+
+    That of uniform distributions; where an end is open nothing is known. A unit that is smaller would make
+    intervals so wide that a network has to find out first where they end.
+    """
+    known = np.isfinite(reach)
+    shares = np.where(known, weight[:, np.newaxis], 0.0)
+    squares = (shares * np.where(known, reach, 0.0) ** 2).sum(0) / np.maximum(shares.sum(0), SMALLEST_WEIGHT)
+    deviation: NDArray[np.float64] = np.sqrt(squares / 3.0)
+    return deviation
+
+
 @final
 @dataclass(frozen=True)
 class Standardization:
@@ -159,11 +186,16 @@ class Standardization:
     def of(cls, table: Table, n_numbers: int) -> Standardization:
         numbers = table.x[:, :n_numbers]
         gaps, y_scaler = np.any(np.isnan(numbers), axis=0), fitted_scaler(table.y, table.weight, "y")
+        y_scale = y_scaler.scale_
+        if table.reach is not None:
+            least = spread_within(table.reach, table.weight)
+            constant = (np.ptp(table.y, axis=0) == 0.0) & (least > 0.0)
+            y_scale = np.where(constant, least, np.maximum(y_scale, least))
         offset, scale = np.zeros(n_numbers), np.ones(n_numbers)
         if n_numbers:
             x_scaler = fitted_scaler(numbers, table.weight, "X")
             offset, scale = x_scaler.mean_, x_scaler.scale_
-        return cls(offset, scale, gaps, y_scaler.mean_, y_scaler.scale_)
+        return cls(offset, scale, gaps, y_scaler.mean_, y_scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""
@@ -175,10 +207,12 @@ class Standardization:
     def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
 
-    @property
-    def log_jacobian(self) -> float:
-        """What a log density in standardised units loses in original ones."""
-        return float(np.log(self.y_scale).sum())
+    def reach(self, parts: Sequence[Table]) -> NDArray[np.float64] | None:
+        """Reaches of tables one below the other; None where all targets are values."""
+        if all(part.reach is None for part in parts):
+            return None
+        reaches = [np.zeros_like(part.y) if part.reach is None else part.reach for part in parts]
+        return np.concatenate(reaches) / self.y_scale
 
 
 @final
@@ -193,6 +227,7 @@ class TrainingSet:
     target_ndim: int
     column_names: tuple[str, ...]
     target_names: tuple[str, ...] | None
+    grid: Grid | None = None
 
     @classmethod
     def of(
@@ -204,6 +239,7 @@ class TrainingSet:
         target_ndim: int,
         column_names: tuple[str, ...],
         target_names: tuple[str, ...] | None,
+        grid: Grid | None = None,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
@@ -211,8 +247,9 @@ class TrainingSet:
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
             group=table.group,
+            reach=standardization.reach(parts),
         )
-        return cls(rows, len(table), encoding, standardization, target_ndim, column_names, target_names)
+        return cls(rows, len(table), encoding, standardization, target_ndim, column_names, target_names, grid)
 
     def keys(self, seed: int) -> NDArray[np.float64]:
         """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs.
@@ -234,6 +271,17 @@ class TrainingSet:
         counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes.T]
         shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes.T, strict=True)]
         return np.stack(shares, axis=1) if shares else np.empty(codes.shape)
+
+    def log_units(self, rows: NDArray[np.intp]) -> float:
+        """What the mean log-likelihood of these rows gains in standardised units.
+
+        A density has its unit, that of a probability is 1.
+        """
+        log_scale, table = np.log(self.standardization.y_scale), self.rows
+        if table.reach is None or not len(rows):
+            return float(log_scale.sum())
+        weight = table.weight[rows]
+        return float(weight @ ((table.reach[rows] == 0.0) @ log_scale) / weight.sum())
 
     @property
     def n_watched(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sklearn_mdn._mixtures import normal
+from sklearn_mdn._mixtures import normal, recorded
 from sklearn_mdn._mixtures.scale import DiagonalScale, Scale, join, take_components
 from sklearn_mdn._mixtures.univariate import Univariate, weighted_sum
 
@@ -90,12 +90,50 @@ class Mixture:
         its weight (Bishop 1994, equations 33 and 36). The scale's is by its stored tensor.
         """
         whitened = self.scale.whiten(y.unsqueeze(-2) - self.means)
+        log_prob, by_logit, after = self._responsibilities(self._log_prob_of_whitened(whitened), weight)
+        return log_prob, by_logit, *self.scale.log_prob_gradient(whitened, after)
+
+    def _responsibilities(self, log_components: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log sum_k w_k p_k (...), the derivative by logits of its sum weighted, and that by log p_k."""
         # Component weights before y is known, and after.
-        both = torch.stack([self.logits, self.logits + self._log_prob_of_whitened(whitened)])
+        both = torch.stack([self.logits, self.logits + log_components])
         totals = torch.logsumexp(both, dim=-1, keepdim=True)
         before, after = both.sub_(totals).exp_().mul_(weight.unsqueeze(-1)).unbind()
         total_before, total_after = totals.squeeze(-1).unbind()
-        return total_after - total_before, after - before, *self.scale.log_prob_gradient(whitened, after)
+        return total_after - total_before, after - before, after
+
+    def log_recorded(self, place: Tensor, reach: Tensor) -> Tensor:
+        """Log probability of what was recorded (`sklearn_mdn._mixtures.recorded`) of each target, (..., D).
+
+        Exact values have densities in it. Targets must be independent within components.
+        """
+        log_components, *_ = self._log_recorded_components(place, reach)
+        return torch.logsumexp(self.log_weights + log_components, dim=-1)
+
+    def log_recorded_gradient(
+        self, place: Tensor, reach: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``log_recorded``, and what ``log_prob_gradient`` returns beside ``log_prob``."""
+        log_components, by_mean, by_log_deviation = self._log_recorded_components(place, reach)
+        log_prob, by_logit, after = self._responsibilities(log_components, weight)
+        stored, share = self._deviations, after.unsqueeze(-1)
+        by_deviation = (by_log_deviation * share).div_(stored).sum_to_size(stored.shape)
+        return log_prob, by_logit, (by_mean * share).div_(stored), by_deviation
+
+    def _log_recorded_components(self, place: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Those of each component (..., K), and what they change with, (..., K, D), in its deviations."""
+        place, reach, deviations = place.unsqueeze(-2), reach.unsqueeze(-2), self._deviations
+        log_each, by_mean, by_log_deviation = recorded.log_probability(
+            (place - self.means) / deviations, reach / deviations
+        )
+        per_unit = torch.where(reach == 0.0, deviations.log(), 0.0)  # of densities, not of probabilities
+        return (log_each - per_unit).sum(-1), by_mean, by_log_deviation
+
+    @property
+    def _deviations(self) -> Tensor:
+        if not isinstance(self.scale, DiagonalScale):
+            raise TypeError("Intervals have probabilities in closed form only where targets are independent.")
+        return self.scale.deviations
 
     def log_prob_anywhere(self, y: Tensor) -> Tensor:
         """log p(y), -inf also where y is so far out that whitening it leaves no number."""

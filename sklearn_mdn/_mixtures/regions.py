@@ -34,9 +34,8 @@ def highest_density_region(
     line, beside it p is monotone and crosses a threshold once at most. So the region of a threshold
     is a set of bracketed roots, and the threshold that gives it its probability is one more root.
     """
-    mixture = mixture.present().resolvable()
-    height = mixture if density is None else density.present().resolvable()
-    flanks = Flanks(height, *univariate_modes(height), mixture)
+    flanks = monotone_pieces(mixture, density)
+    mixture = flanks.measure
     upper = flanks.log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
     lower = threshold_below(mixture, confidence) if density is None else flanks.threshold_below(confidence)
     level = torch.full_like(lower, 0.5 * (1.0 - confidence))
@@ -60,6 +59,32 @@ def highest_density_region(
     ends[nothing, :2] = flanks.highest[nothing].unsqueeze(1)
     count = int((~torch.isnan(ends)).sum(1).max()) if len(ends) else 0
     return torch.unflatten(in_front(ends)[:, :count], 1, (-1, 2)), log_threshold
+
+
+def monotone_pieces(mixture: Univariate, density: Univariate | None = None) -> Flanks:
+    """Each density in monotone pieces, which cross a threshold once at most."""
+    mixture = mixture.present().resolvable()
+    height = mixture if density is None else density.present().resolvable()
+    return Flanks(height, *univariate_modes(height), mixture)
+
+
+def drawn_level(log_densities: Tensor, log_density: Tensor) -> Tensor:
+    """Probability of higher density than at y (m, n), from the log densities at draws (n, M).
+
+    Linear in the log density between the draws, like ``drawn_threshold``; beyond the draw of the lowest
+    density what is left falls with the density.
+    """
+    ordered, at = log_densities.sort(dim=-1).values, log_density.T.contiguous()  # (n, m)
+    last = ordered.shape[-1] - 1
+    above = torch.searchsorted(ordered, at).clamp(1, max(last, 1)).clamp(max=last)
+    below = (above - 1).clamp(min=0)
+    low, high = ordered.gather(-1, below), ordered.gather(-1, above)
+    part = torch.where(high > low, (at - low) / (high - low), 1.0).clamp(0.0, 1.0)
+    # M + 1 gaps: one of them is beyond each end.
+    lower = (1.0 + below + part) / (last + 2)
+    lower = torch.where(at < ordered[:, :1], (at - ordered[:, :1]).exp() / (last + 2), lower)
+    higher = (ordered[:, -1:] - at).exp() / (last + 2)
+    return torch.where(at > ordered[:, -1:], higher, 1.0 - lower).T
 
 
 def drawn_threshold(log_densities: Tensor, confidence: float) -> Tensor:
@@ -184,9 +209,7 @@ class Flanks:
         rate = torch.zeros_like(log_threshold).index_add(0, place, density / slope.abs())
         ends = in_front(ends).nan_to_num(nan=torch.inf)
         if confidence > 0.5:
-            part = self.measure.take(row)
-            last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
-            outside = part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
+            outside = self.total_outside(ends, row)
             value = outside.log() - math.log1p(-confidence)
             step = -value * outside / rate
         else:
@@ -194,6 +217,21 @@ class Flanks:
             value = 1.0 - (inside / confidence).square()
             step = -value * confidence**2 / (2.0 * inside * rate)
         return torch.where(value.abs() < ACCURACY, 0.0, value), step
+
+    def outside(self, y: Tensor) -> Tensor:
+        """Probability of a density below that at y (m, n)."""
+        level = self.mixture.log_prob(y)
+        row = torch.arange(y.shape[1], device=y.device).expand_as(y).flatten()
+        ends = in_front(self.crossings(level.flatten(), row, tolerance=1e-6)).nan_to_num(nan=torch.inf)
+        outside = self.total_outside(ends, row).clamp(max=1.0).reshape(y.shape)
+        outside = torch.where(torch.isinf(level), 0.0, outside)  # so far out that no density is left
+        return torch.where(torch.isnan(y), torch.nan, outside)
+
+    def total_outside(self, ends: Tensor, row: Tensor) -> Tensor:
+        """Probability outside the union of intervals with alternating ends (P, 2J)."""
+        part = self.measure.take(row)
+        last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
+        return part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
 
     def total_prob(self, ends: Tensor, row: Tensor) -> Tensor:
         """Probability of the union of intervals with alternating ends (P, 2J); those to infinity are none."""

@@ -14,6 +14,7 @@ from sklearn.utils import check_array
 from sklearn_mdn._distributions.foreign import Frozen, FrozenRows, adapted
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.quadrature import crps_of
+from sklearn_mdn._distributions.records import Records
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,10 @@ class Forecast(ABC):
     @abstractmethod
     def logpdf(self, y: Array) -> Array:
         """Joint log density of each row, (n,)."""
+
+    def log_score(self, y: Array) -> Array:
+        """What a log-likelihood is the mean of: log densities, or log probabilities with a resolution."""
+        return self.logpdf(y)
 
     @abstractmethod
     def pit(self, y: Array) -> Array:
@@ -79,6 +84,9 @@ class PredictiveForecast(Forecast):
 
     def logpdf(self, y: Array) -> Array:
         return self._distribution.logpdf(y)
+
+    def log_score(self, y: Array) -> Array:
+        return self._distribution._log_score(Records.of(y.reshape(len(y), -1)))
 
     def pit(self, y: Array) -> Array:
         return self._distribution.cdf(y)

@@ -53,13 +53,18 @@ class DensityScorer(_BaseScorer):
     @property
     def __name__(self) -> str:
         """What LearningCurveDisplay and ValidationCurveDisplay call the score, "neg_" for a loss."""
-        name: str = getattr(self._score_func, "__name__", repr(self._score_func))
-        return f"neg_{name}" if self._sign < 0 else name
+        return f"neg_{_name(self._score_func)}" if self._sign < 0 else _name(self._score_func)
 
     def __repr__(self) -> str:
         options = [f"{name}={value!r}" for name, value in self._kwargs.items()]
         options = ["greater_is_better=False"] * (self._sign < 0) + options
-        return f"make_density_scorer({', '.join([self._score_func.__name__, *options])})"
+        return f"make_density_scorer({', '.join([_name(self._score_func), *options])})"
+
+
+def _name(score_func: Callable[..., float]) -> str:
+    """What a score is called; a partial function, or an object, has no name but what it prints."""
+    name: str = getattr(score_func, "__name__", repr(score_func))
+    return name
 
 
 class _DensityResponse(BaseEstimator):

@@ -17,6 +17,7 @@ from sklearn.preprocessing import (
 
 from sklearn_mdn import MixtureDistribution, PredictiveDistribution, TransformedDistribution
 from sklearn_mdn._distributions.bounds import BoundTransformer
+from sklearn_mdn._distributions.records import Records
 
 LEVELS = np.array([1e-9, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 1 - 1e-9])
 
@@ -171,6 +172,32 @@ def test_regions_hold_their_probability(smooth, confidence):
     near = np.abs(smooth.pdf(grid) / threshold - 1.0) < 1e-6
     assert ((held == (smooth.pdf(grid) >= threshold)) | near).all()
     assert ((held == smooth.in_hdr(grid, confidence)) | near).all()
+
+
+def test_levels_and_expectations(smooth):
+    grid = quantiles(smooth, np.array([0.05, 0.3, 0.5, 0.8, 0.999]))
+    level = smooth.hdr_level(grid)
+    for confidence in (0.2, 0.8, 0.99):
+        near = np.abs(level - confidence) < 1e-6
+        assert ((smooth.in_hdr(grid, confidence) == (level <= confidence)) | near).all()
+    point = columns(smooth.ppf(0.4))
+    below = smooth.expect(lambda y: columns(y) <= point, points=point[None])
+    np.testing.assert_allclose(below, 0.4, rtol=1e-7)
+    mean = smooth.expect(lambda y: np.arctan(columns(y)))
+    expected = each_row(smooth, lambda y, dist: np.arctan(columns(y)) * dist.pdf(y))
+    np.testing.assert_allclose(mean, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_recorded_intervals(dist):
+    lower, upper = (columns(dist.ppf(q)) for q in (0.2, 0.7))
+
+    def log_score(a, b):
+        return dist._log_score(Records.between(a[:, None], b[:, None]))
+
+    np.testing.assert_allclose(np.exp(log_score(lower, upper)), 0.5, rtol=1e-7)
+    np.testing.assert_allclose(np.exp(log_score(np.full(3, -np.inf), upper)), 0.7, rtol=1e-7)
+    np.testing.assert_allclose(np.exp(log_score(lower, np.full(3, np.inf))), 0.8, rtol=1e-7)
+    np.testing.assert_allclose(log_score(lower, lower), dist.logpdf(dist.ppf(0.2)), rtol=1e-9)
 
 
 def test_draws(dist):

@@ -413,6 +413,17 @@ class TestDensityBeyondTheTransform:
         np.testing.assert_allclose(density.logpdf(y)[kept], with_jacobian[kept], atol=2e-9)
         np.testing.assert_allclose(density.cdf(y)[kept], latent.cdf(z)[kept], atol=2e-9)
 
+    def test_a_cdf_ends_at_one(self):
+        """Also where the share of what is inside, by which it is divided, is rounded down."""
+        model, X, y = self.model("ends above", 0.3)
+        density = predict_distribution(model, X)
+        far = np.full_like(y, 1e6)
+        rounded = density._inside * (1.0 - 1e-15)
+        density.__dict__["_inside"] = rounded
+        probability = density.latent._prob(density._range.low[None], density._placed(far[None]))[0]
+        assert (probability / rounded > 1.0).any()
+        assert density.cdf(far).max() == 1.0
+
     def test_one_row_does_not_decide_for_the_others(self):
         model, X, y = self.model("ends above", 0.3)
         far = np.vstack([X, [[50.0]]])  # of this row's density, nearly all is outside

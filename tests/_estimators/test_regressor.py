@@ -31,11 +31,14 @@ def problem(n=120, n_outputs=None, seed=0):
     return X, y[:, 0] if n_outputs is None else y[:, :n_outputs]
 
 
+def embedding_names(model):
+    return sorted(name for name in vars(model) if name.startswith("embedding_"))
+
+
 def parameters_of(model):
     """Everything learned, as one vector."""
     arrays = [*model.coefs_, *model.intercepts_]
-    if model.numerical_embedding is not None:
-        arrays += [model.embedding_frequencies_, model.embedding_coefs_, model.embedding_intercepts_]
+    arrays += [vars(model)[name] for name in embedding_names(model)]
     return np.concatenate([array.ravel() for array in arrays])
 
 
@@ -44,7 +47,7 @@ def member_of(model, i):
     alone = copy.copy(model).set_params(n_estimators=1)
     for name in ("coefs_", "intercepts_"):
         setattr(alone, name, [layer[i : i + 1] for layer in getattr(model, name)])
-    for name in ("embedding_frequencies_", "embedding_coefs_", "embedding_intercepts_"):
+    for name in embedding_names(model):
         setattr(alone, name, getattr(model, name)[i : i + 1])
     alone.calibration_ = model.calibration_[i : i + 1]
     return alone
