@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from sklearn_mdn._distributions.mixture import MixtureDistribution
     from sklearn_mdn._distributions.predictive import PredictiveDistribution
     from sklearn_mdn._distributions.sets import PredictionSets
+    from sklearn_mdn._distributions.transformed import TransformedDistribution
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
     from sklearn_mdn._estimators.conformal import ConformalDensityRegressor
     from sklearn_mdn._estimators.functional import DensityFunctional
@@ -26,6 +27,7 @@ __all__ = [
     "MixtureDistribution",
     "PredictionSets",
     "PredictiveDistribution",
+    "TransformedDistribution",
     "look_inside",
     "predict_distribution",
 ]
@@ -45,6 +47,7 @@ _HOMES = {
     "MixtureDistribution": "_distributions.mixture",
     "PredictionSets": "_distributions.sets",
     "PredictiveDistribution": "_distributions.predictive",
+    "TransformedDistribution": "_distributions.transformed",
     "look_inside": "_distributions.unwrap",
     "predict_distribution": "_distributions.unwrap",
 }

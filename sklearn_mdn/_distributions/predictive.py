@@ -1492,6 +1492,8 @@ class PredictiveDistribution(Decisions):
 
         def kernel(levels: Array) -> Array:
             inside = (levels > 0) & (levels < 1)
+            if inside.all():
+                return self._quantile(levels, upper_tail)
             lowest, highest = self._support()
             ends = np.where((levels == 0) == upper_tail, highest, lowest)
             return np.where(inside, self._quantile(np.where(inside, levels, 0.5), upper_tail), ends)
