@@ -44,7 +44,7 @@ CHANGES = {
     "numerical_embedding='periodic'": {"numerical_embedding": "periodic"},
     "numerical_embedding=None": {"numerical_embedding": None},
     "8 bins": {"constants": {(regressor, "N_BINS"): 8}},
-    "64 bins": {"constants": {(regressor, "N_BINS"): 64}},
+    "32 bins": {"constants": {(regressor, "N_BINS"): 32}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
     "no factor on the deviations": {
         "constants": {(likelihood, "CALIBRATIONS"): (1.0,), (likelihood, "FACTORS"): (1.0,)}

@@ -78,7 +78,7 @@ SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
 INITIAL_SPREAD = 0.5
 
 # Bins of a column of many values, for the piecewise linear encoding.
-N_BINS = 32
+N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
