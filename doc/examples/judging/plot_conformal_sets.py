@@ -62,6 +62,6 @@ for method, model in models.items():
     SetCoverageDisplay.from_estimator(model, X_test, y_test, confidence_level=0.9, name=method, ax=axis)
 
 # %%
-# **Finding.** The network's own regions hold too little. What is calibrated holds its share, up to chance in the
-# rows that calibrate, whatever the network believes; and the regions are much shorter, since they leave out the
-# gap. No calibration by one number makes the tenths alike: only a better density does.
+# **Finding.** The network's own regions hold too little. What is calibrated holds its share, up to chance in
+# the rows that calibrate, whatever the network believes; and the regions are much shorter, since they leave
+# out the gap. No calibration by one number makes the tenths alike: only a better density does.

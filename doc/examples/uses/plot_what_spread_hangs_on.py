@@ -48,5 +48,5 @@ PartialDependenceDisplay.from_estimator(
 axes[0].set_ylabel("deviation of y")
 
 # %%
-# **Finding.** The mean hangs on the level, the deviation on where the jumps are and on the noise. An explanation
-# of the mean would not have named the noise at all.
+# **Finding.** The mean hangs on the level, the deviation on where the jumps are and on the noise. An
+# explanation of the mean would not have named the noise at all.
