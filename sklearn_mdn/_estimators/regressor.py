@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
 from sklearn_mdn._estimators.arguments import (
@@ -34,6 +35,7 @@ from sklearn_mdn._estimators.arguments import (
     warn_of_far_values,
     weighted_table,
 )
+from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
@@ -72,7 +74,7 @@ TO_CONTINUE = (
 )
 
 # Attributes, beside parameters of embeddings, that only some fits set.
-SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_")
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -166,6 +168,16 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         finds the coarsest grid that all values lie on, and 0 where there is none. None, or 0 for one of
         several targets, takes values as they are, with a density. Targets have to be independent within
         components then ("diag" or "spherical").
+    support : "positive", pair (low, high) or None, default=None
+        Where all values of the target lie, without the bounds themselves; None for an open end, "positive" is
+        (0, None). The networks learn log(y - low), -log(high - y) or the logit, standardised, and everything
+        they predict is of y: ``predict`` its mean, ``score`` its log-likelihood in units of y, and
+        ``predict_distribution`` a :class:`TransformedDistribution`. None takes the whole line.
+    limits : pair (low, high) or None, default=None
+        Bounds at which values of the target were cut, or that carry mass: rain of 0 mm, the top code of a
+        survey; None for an open end. A value on a bound says that the latent target lies there or beyond
+        (it is censored), and ``predict_distribution`` gives a :class:`ClippedDistribution`. Targets have to
+        be independent within components then ("diag" or "spherical").
     reg_covar : float, default=1e-6
         Added to the variances (to the diagonal of each covariance), in units of the standardised target.
     clip_grad_value : float or None, default=None
@@ -221,6 +233,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
     resolution_offset_ : ndarray of shape (n_outputs,)
         How far above the multiples of the step they lie; only with a ``resolution``.
+    support_, limits_ : ndarray of shape (2,)
+        The bounds of the target, infinite where there is none; only with a ``support`` or ``limits``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
         Where networks hold out the same rows, as of three there are two that do, they have one factor, that
@@ -317,6 +331,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "resolution": ["array-like", StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
+        "support": ["array-like", StrOptions({"positive"}), None],
+        "limits": ["array-like", None],
         "reg_covar": [Interval(Real, 0, None, closed="neither")],
         "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -327,7 +343,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
-    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None}
+    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None, "support": None, "limits": None}
 
     coefs_: list[NDArray[np.float64]]
     intercepts_: list[NDArray[np.float64]]
@@ -374,6 +390,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         validation_fraction: float = 0.1,
         dropout: float = 0.0,
         resolution: float | ArrayLike | Literal["auto"] | None = None,
+        support: Literal["positive"] | tuple[float | None, float | None] | None = None,
+        limits: tuple[float | None, float | None] | None = None,
         reg_covar: float = 1e-6,
         clip_grad_value: float | None = None,
         clip_grad_norm: float | None = 5.0,
@@ -400,6 +418,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.validation_fraction = validation_fraction
         self.dropout = dropout
         self.resolution = resolution
+        self.support = support
+        self.limits = limits
         self.reg_covar = reg_covar
         self.clip_grad_value = clip_grad_value
         self.clip_grad_norm = clip_grad_norm
@@ -539,7 +559,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         names = columns.names, names_of_targets(y)
+        bounds = bounds_of(self.support, self.limits)
+        if continues:
+            bounds.check_goes_on(TargetBounds.from_attributes(vars(self)))
+        bounds.check_covariances(self.covariance_type, targets[:1].size)
         records, grid = self._records(check_records(targets, y_upper, targets.shape), names[1])
+        records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
         table, encoding = weighted_table(columns, records, sample_weight, known, min_rows=2, group=group)
@@ -551,6 +576,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             if grid is not None:
                 check_on(grid, records_val, names[1], "y_val")
                 records_val = records_val.rounded(grid.step)
+            records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
@@ -559,7 +585,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names, grid)
+        known_of_y = targets.ndim, *names, grid, bounds.transformer
+        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
 
     def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
         """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
@@ -807,6 +834,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
         if data.grid is not None:
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
+        attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
             _append_history(attributes, self)
         return attributes
@@ -863,7 +891,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         return weights | {name: stored[f"{name}_"] for name in EMBEDDING_NAMES if f"{name}_" in stored}
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row.
 
         Parameters
@@ -873,9 +901,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
         Returns
         -------
-        distribution : MixtureDistribution
-            One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
-            members' mixtures, which is exact.
+        distribution : PredictiveDistribution
+            One a row, in the units of the target: a :class:`MixtureDistribution`, with a ``support`` a
+            :class:`TransformedDistribution`, with ``limits`` a :class:`ClippedDistribution`. For an ensemble
+            the equal-weight mixture of the members' mixtures, which is exact.
 
         Raises
         ------
@@ -911,13 +940,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             check_device(self.device),
         )
 
-    def _distribution(self, mixture: Mixture) -> MixtureDistribution:
+    def _distribution(self, mixture: Mixture) -> PredictiveDistribution:
         n_members = len(self.coefs_[0])
-        return MixtureDistribution._from_mixture(
+        latent = MixtureDistribution._from_mixture(
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
         )._on(self._grid())
+        return TargetBounds.from_attributes(vars(self)).predicted(latent)
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
