@@ -13,6 +13,9 @@ from torch import Tensor
 
 from sklearn_mdn._networks.layers import Trace, write_product
 
+# First weights of bins, as a share of those of a layer that sees nothing but bins.
+BIN_SHARE = 0.3
+
 
 @final
 @dataclass(frozen=True)
@@ -253,6 +256,20 @@ class TableEmbedding:
     @property
     def n_features(self) -> int:
         return sum(self.sizes)
+
+    @property
+    def first_deviations(self) -> Tensor:
+        """Standard deviations of the first layer's weights at the start, (n_features, 1).
+
+        The bins count for themselves: those of LeCun et al. (1998) would let them drown the rest, of which
+        there is less, or be drowned by it.
+        """
+        n_bins = self.sizes[1]
+        deviations = torch.full((self.n_features, 1), 1.0, dtype=torch.float64, device="cpu")
+        deviations /= math.sqrt(max(1, self.n_features - n_bins))
+        if n_bins:
+            deviations[self.n_numbers : self.n_numbers + n_bins] = BIN_SHARE / math.sqrt(n_bins)
+        return deviations
 
     @property
     def n_fixed(self) -> int:

@@ -152,7 +152,7 @@ class StackedMLP:
     def initial(
         self, generator: torch.Generator, centers: Tensor, spread: float, bins: Tensor | None = None
     ) -> Tensor:
-        """Parameters (P,) of one member, float64, from its own random stream.
+        """Parameters (P,) of one member, float64, from its own random stream; ``bins`` are as they stay.
 
         Hidden layers start uniform with the variance 1 / fan_in of LeCun et al. (1998); the last one ten
         times smaller, so that a component starts at its centre (K, D) for every x.
@@ -169,7 +169,9 @@ class StackedMLP:
                 noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = noise * CATEGORY_SPREAD
             elif "coefs" in name:
-                bound = math.sqrt(3.0 / shape[-2])
+                bound: float | Tensor = math.sqrt(3.0 / shape[-2])
+                if name == "coefs_0" and self.embedding.piecewise is not None:
+                    bound = math.sqrt(3.0) * self.embedding.first_deviations.to(centers.device)
                 drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = (2.0 * drawn - 1.0) * bound
             else:

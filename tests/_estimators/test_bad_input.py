@@ -209,7 +209,11 @@ DEVICE = "device must name a device that this PyTorch can use, .* got"
         ("covariance_type", "diagonal", r"a str among {.*'spherical'.*}. Got 'diagonal'"),
         ("n_estimators", 0, r"an int in the range \[1, inf\). Got 0"),
         ("activation", "swish", r"a str among {.*'silu'.*}. Got 'swish'"),
-        ("numerical_embedding", "fourier", r"a str among {'periodic'} or None. Got 'fourier'"),
+        (
+            "numerical_embedding",
+            "fourier",
+            r"a str among {.*'both'.*} or None. Got 'fourier'",
+        ),
         ("hidden_layer_sizes", [0], rf"{SIZES} \[0\]"),
         ("hidden_layer_sizes", [8, -1], rf"{SIZES} \[8, -1\]"),
         ("hidden_layer_sizes", [2.5], rf"{SIZES} \[2.5\]"),
