@@ -73,7 +73,7 @@ def test_crps_is_the_integral_of_the_cdf(dist, place):
 
 def test_crps_of_one_component():
     scoringrules = pytest.importorskip("scoringrules")
-    mean, deviation, y = np.array([0.3, -1.0, 2.0]), np.array([0.5, 1.5, 0.1]), np.array([0.2, 0.0, 1.0])
+    mean, deviation, y = np.array([0.3, -1.0, 0.9]), np.array([0.5, 1.5, 0.3]), np.array([0.2, 0.0, 1.0])
     normal = MixtureDistribution(np.ones((3, 1)), mean[:, None], deviation[:, None] ** 2)
     found = ClippedDistribution(normal, 0.0, 1.0).crps(y)
     np.testing.assert_allclose(found, scoringrules.crps_cnormal(y, mean, deviation, 0.0, 1.0), rtol=1e-9)
