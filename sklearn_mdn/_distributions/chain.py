@@ -110,9 +110,9 @@ class Chain:
         value = self._widened(y)
         total = np.ones_like(value)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            for transformer in self.transformers:
+            for i, transformer in enumerate(self.transformers):
                 total = chain(jacobian(transformer, value), total)
-                value = apply(transformer, value)
+                value = apply(transformer, value) if i + 1 < len(self.transformers) else value
         if self.targets is None:
             return total
         if total.ndim == 3:
