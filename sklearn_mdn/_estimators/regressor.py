@@ -256,7 +256,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         weights, with the factor that is best at the time. Empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
         Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
-        network alone; NaN without held-out rows.
+        network alone, before any shrinkage; NaN without held-out rows.
     n_skipped_steps_ : ndarray of shape (n_estimators,)
         Steps left out because the loss or its gradient was not finite.
     n_outputs_ : int
