@@ -27,6 +27,7 @@ exclude_patterns = ["_build", "examples", "auto_examples/sg_execution_times.rst"
 default_role = "literal"
 # Every reference has to lead somewhere.
 nitpicky = True
+nitpick_ignore = [("py:class", "TransformedDistribution"), ("py:class", "ClippedDistribution")]
 html_math_renderer = "mathml"
 
 html_title = html_short_title = "sklearn_mdn"
@@ -80,11 +81,11 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "show_memory": False,
     "write_computation_times": False,
-    # What a figure's last call returns is not printed.
-    "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib\.|builtins\.(NoneType|list|tuple)|sklearn_mdn\.plotting",
+    # What a block ends with is shown if it is a table, a model or a density, not if it was drawn.
+    "capture_repr": ("_repr_html_",),
     "doc_module": ("sklearn_mdn",),
     "backreferences_dir": "generated/backreferences",
+    "subsection_order": [f"examples/{name}" for name in ("densities", "judging", "tables", "uses")],
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 1000,
     "image_srcset": ["2x"],

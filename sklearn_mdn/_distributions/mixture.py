@@ -19,15 +19,18 @@ from sklearn_mdn._distributions.checks import (
     check_weights,
     make_scale,
 )
+from sklearn_mdn._distributions.decisions import Array, on_tensors
 from sklearn_mdn._distributions.noise import balanced_noise
-from sklearn_mdn._distributions.predictive import Array, PredictiveDistribution, blocks
+from sklearn_mdn._distributions.predictive import PredictiveDistribution, blocks
+from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import CovarianceType, SeedLike
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
+from sklearn_mdn._mixtures.expectation import RULES, expectation, mean_over_draws, product_expectation
 from sklearn_mdn._mixtures.mixture import Mixture, concatenate_rows, pool
 from sklearn_mdn._mixtures.modes import highest_first, multivariate_modes, univariate_modes
 from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
-from sklearn_mdn._mixtures.regions import highest_density_region
+from sklearn_mdn._mixtures.regions import Flanks, highest_density_region, monotone_pieces
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
 from sklearn_mdn._torch.memory import naming_memory
@@ -181,6 +184,7 @@ class MixtureDistribution(PredictiveDistribution):
                 "diagonal": isinstance(scale, DiagonalScale),
                 "one_dimensional": self._one_dimensional,
                 "member_sizes": tuple(self._sizes),
+                "grid": None if self._grid is None else self._grid.state,
             }
         )
 
@@ -194,6 +198,7 @@ class MixtureDistribution(PredictiveDistribution):
         self._mixture = Mixture(logits, means, scale)
         self._one_dimensional = state["one_dimensional"]
         self._sizes = tuple(state["member_sizes"])
+        self._on(Grid.from_state(state.get("grid")))
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -483,10 +488,23 @@ class MixtureDistribution(PredictiveDistribution):
             self._blockwise(self._mixture, Mixture.log_prob_anywhere, [y], out)
         return out
 
-    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+    def _log_recorded(self, records: Records) -> Array:
+        mixture = self._mixture
+        if isinstance(mixture.scale, CholeskyScale) and self._n_targets > 1:
+            return super()._log_recorded(records)
+        out: Array = np.empty((1, len(self)))
+        single = Mixture(mixture.logits, mixture.means, DiagonalScale(mixture.scale.std, self._n_targets))
+        self._blockwise(single, Mixture.log_recorded, [records.place[None], records.reach[None]], out)
+        return out.reshape(len(self))
+
+    def _blurred(self, factor: float, noise: Array) -> Self:
+        """With the deviations of components times a factor, and independent normal noise (D,) added."""
         logits, means, scale = self._mixture.logits, self._mixture.means, self._mixture.scale
         mixture = Mixture(logits, means, scale.stretch(means.new_full((self._n_targets,), factor)))
-        return mixture.blur(torch.from_numpy(noise)).log_prob(torch.from_numpy(y)).numpy()
+        return self._like(mixture.blur(torch.from_numpy(noise)))
+
+    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+        return self._blurred(factor, noise)._mixture.log_prob(torch.from_numpy(y)).numpy()
 
     def _responsibilities(self, y: Array) -> Array:
         out = np.empty((*y.shape[:2], self._n_components))
@@ -546,6 +564,31 @@ class MixtureDistribution(PredictiveDistribution):
         )
         log_threshold = np.concatenate([np.empty(0), *(part[1].numpy() for part in found)])
         return stack_padded([part[0] for part in found], 2), log_threshold
+
+    def _level(self, y: Array) -> Array:
+        out, width = np.empty(y.shape[:2]), self._n_components**2
+
+        def outside(part: Flanks, y: Tensor) -> Tensor:
+            return part.outside(y.squeeze(-1))
+
+        self._blockwise(self._single, outside, [y], out, width=width, prepare=monotone_pieces)
+        return 1.0 - out
+
+    def _expectation(
+        self, function: Callable[[Array], Array], points: Array, n_samples: int, random_state: SeedLike
+    ) -> tuple[Array, Array]:
+        asked, settled = on_tensors(function), np.zeros(len(self))
+        if not len(self):
+            return settled, settled
+        if self._n_targets == 1:
+            value, doubtful = expectation(
+                self._single, lambda y: asked(y.unsqueeze(-1)), torch.from_numpy(points.copy())
+            )
+            return value.numpy(), doubtful.numpy()
+        if self._n_targets in RULES:
+            return product_expectation(self._mixture, asked).numpy(), settled
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+        return mean_over_draws(self._mixture.draw_alike(uniform, noise), asked).numpy(), settled
 
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         if self._n_targets == 1:
@@ -610,13 +653,19 @@ class MixtureDistribution(PredictiveDistribution):
         kernel: Callable[..., Tensor],
         arguments: Sequence[NDArray[Any]],
         out: Array,
+        width: int | None = None,
+        prepare: Callable[[Any], Any] = lambda part: part,
     ) -> None:
-        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block."""
+        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
+
+        A block costs ``width`` numbers for each of its entries. What the kernel gets in place of the
+        parameters of a block of rows, ``prepare`` makes once.
+        """
         n_lead, n_rows = out.shape[:2]
-        width = self._n_components * self._n_targets
+        width = self._n_components * self._n_targets if width is None else width
         with sized(n_rows, n_lead * width):
             for rows in blocks(n_rows, width):
-                part = parameters.take(rows)
+                part = prepare(parameters.take(rows))
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
                     tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                     out[lead, rows] = kernel(part, *tensors).numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -23,6 +24,11 @@ class Records:
     reach: NDArray[np.float64]
 
     @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Records:
+        """Of values that were observed exactly."""
+        return cls(values, np.zeros_like(values))
+
+    @classmethod
     def between(cls, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> Records:
         """Of targets that lie above ``lower`` and not above ``upper``; equal ends are values."""
         with np.errstate(over="ignore", invalid="ignore"):
@@ -30,11 +36,23 @@ class Records:
             place = np.where(np.isinf(lower), upper, np.where(np.isinf(upper), lower, lower + reach))
         return cls(place, np.where(np.isinf(lower), -np.inf, reach))
 
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> Records:
+        return Records(self.place[rows], self.reach[rows])
+
     @property
     def exact(self) -> NDArray[np.bool_]:
         """Which of them are values that were observed exactly, (n, D)."""
         exact: NDArray[np.bool_] = self.reach == 0.0
         return exact
+
+    @property
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Above the first, and not above the second, (n, D) each; twice the value of one that is exact."""
+        with np.errstate(invalid="ignore"):
+            lower = np.where(np.isinf(self.reach), self.place, self.place - self.reach)
+            upper = np.where(np.isinf(self.reach), self.place, self.place + self.reach)
+        lower = np.where(self.reach == -np.inf, -np.inf, lower)
+        return lower, np.where(self.reach == np.inf, np.inf, upper)
 
     def rounded(self, steps: NDArray[np.float64]) -> Records:
         """The same, values standing for all that is rounded to them on grids of these steps (D,)."""
@@ -60,11 +78,38 @@ class Grid:
     step: NDArray[np.float64]
     offset: NDArray[np.float64]
 
+    @property
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """What is stored of it."""
+        return {"step": self.step, "offset": self.offset}
+
+    @classmethod
+    def from_state(cls, state: dict[str, NDArray[np.float64]] | None) -> Grid | None:
+        """The grid that was stored, if there was one; arrays are copied, for they may be memory maps."""
+        return None if state is None else cls(np.array(state["step"]), np.array(state["offset"]))
+
+    def of(self, targets: list[int]) -> Grid:
+        """That of some targets."""
+        return Grid(self.step[targets], self.offset[targets])
+
     def rounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values (..., D) as they would be recorded: y from v - step / 2, not included, to v + step / 2."""
         step = np.where(self.step > 0.0, self.step, 1.0)
         nearest = np.ceil((values - self.offset) / step - 0.5) * step + self.offset
         return np.where(self.step > 0.0, nearest, values)
+
+
+def common_grid(grids: Sequence[Grid | None]) -> Grid | None:
+    """The grid that all have, if there is one."""
+    first, *others = grids
+    if first is None or any(other is None for other in others):
+        return None
+    alike = all(
+        np.array_equal(first.step, other.step) and np.array_equal(first.offset, other.offset)
+        for other in others
+        if other is not None
+    )
+    return first if alike else None
 
 
 def distance_from_grid(values: NDArray[np.float64], step: float, offset: float) -> NDArray[np.float64]:
@@ -89,7 +134,8 @@ def check_grid(
     starts = [0.0, *values[values == values.min(initial=np.inf)][:1]] if offset is None else [offset]
     for start in starts:
         if off(start).max(initial=0.0) <= tolerance:
-            return float(distance_from_grid(np.array([start]), step, 0.0)[0])
+            above = float(distance_from_grid(np.array([start]), step, 0.0)[0])
+            return above if above >= 0.0 else above + step
     distances = off(starts[0])
     worst, n_off = int(distances.argmax()), np.count_nonzero(distances > tolerance)
     multiples = "multiples of it" if not starts[0] else f"multiples of it above {starts[0]:g}"

@@ -83,13 +83,13 @@ def check_on(grid: Grid, records: Records, names: Sequence[str | int] | None, ar
             check_grid(values, step, offset, argument, of_target(names, j, len(grid.step)))
 
 
-def check_independent(records: Records, covariance_type: str) -> None:
+def check_independent(table: Table, covariance_type: str) -> None:
     """Refuse intervals whose probabilities have no closed form."""
-    n_targets = records.place.shape[1]
-    if n_targets > 1 and covariance_type in ("full", "tied") and not records.exact.all():
+    n_targets = table.y.shape[1]
+    if n_targets > 1 and covariance_type in ("full", "tied") and table.reach is not None:
         raise ValueError(
-            "y_upper and resolution need targets that are independent within components, covariance_type="
-            f"'diag' or 'spherical', got {covariance_type!r} and {n_targets} targets."
+            "y_upper, resolution and limits need targets that are independent within components, "
+            f"covariance_type='diag' or 'spherical', got {covariance_type!r} and {n_targets} targets."
         )
 
 

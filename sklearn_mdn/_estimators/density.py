@@ -69,8 +69,7 @@ def check_records(
 ) -> Records:
     """What was recorded of targets of exactly this shape: values y, or that they lie up to ``y_upper``."""
     if y_upper is None:
-        place = check_target(y, shape, name).reshape(shape[0], -1)
-        return Records(place, np.zeros_like(place))
+        return Records.of(check_target(y, shape, name).reshape(shape[0], -1))
     upper_name = name.replace("y", "y_upper", 1)
     lower = _check_end(y, -np.inf, shape, name)
     upper = _check_end(y_upper, np.inf, shape, upper_name)
@@ -247,6 +246,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         X: ArrayLike,
         n_samples: int = 1,
         random_state: int | np.random.RandomState | None = None,
+        *,
+        rounded: bool = False,
     ) -> NDArray[np.float64]:
         """Draw targets from the predicted densities.
 
@@ -258,6 +259,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             Draws a row.
         random_state : int, RandomState instance or None, default=None
             An int gives the same draws in every call, None fresh ones.
+        rounded : bool, default=False
+            Whether to round draws as the values were that an estimator with a ``resolution`` was fitted to.
 
         Returns
         -------
@@ -268,7 +271,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Raises
         ------
         ValueError
-            If ``n_samples`` is not a positive integer.
+            If ``n_samples`` is not a positive integer, or there is no resolution that draws could be rounded
+            to.
 
         Examples
         --------
@@ -281,11 +285,18 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         n_samples = check_count(n_samples, "n_samples")
         streams = child_generators(random_state, 2)
-        return np.concatenate([part._draw(n_samples, *streams) for part in self._distributions(X)])
+        parts = self._distributions(X)
+        if rounded:
+            return np.concatenate([part._draw_rounded(n_samples, *streams) for part in parts])
+        return np.concatenate([part._draw(n_samples, *streams) for part in parts])
 
     @naming_memory_of
-    def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    def score_samples(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, y_upper: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Log density of each target given its row, log p(y_i | x_i).
+
+        With a ``resolution`` it is the log probability of what was recorded.
 
         Parameters
         ----------
@@ -294,6 +305,9 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets, exactly as wide as in ``fit``. None scores the estimator's own ``predict(X)``:
             low where the mean falls between modes.
+        y_upper : array-like of the shape of y, default=None
+            Upper ends of the intervals in which targets lie above ``y``, as in ``fit``: what is scored of
+            these is their probability.
 
         Returns
         -------
@@ -303,7 +317,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Raises
         ------
         ValueError
-            If ``y`` has another shape than the target in ``fit``.
+            If ``y`` or ``y_upper`` has another shape than the target in ``fit``, intervals are none, or
+            several targets are not independent within components.
 
         Examples
         --------
@@ -314,17 +329,27 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> model.score_samples(X[:3], y[:3]).shape
         (3,)
         """
+        if y is None and y_upper is not None:
+            raise ValueError("y_upper must come with the y that lies below it, got it alone.")
         scores: list[NDArray[np.float64]] = []
-        target, start = None, 0
+        records, start = None, 0
         for part in self._distributions(X):
             center, stop = part.mean(), start + len(part)
-            if y is not None and target is None:
-                target = check_target(y, (_num_samples(X), *center.shape[1:]))
-            scores.append(part.logpdf(center if target is None else target[start:stop]))
+            if y is not None and records is None:
+                records = check_records(y, y_upper, (_num_samples(X), *center.shape[1:]))
+            own = Records.of(center.reshape(len(part), -1)) if records is None else records[start:stop]
+            scores.append(part._log_score(own))
             start = stop
         return np.concatenate(scores)
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        y_upper: ArrayLike | None = None,
+    ) -> float:
         """Mean log-likelihood of the targets; higher is better.
 
         Parameters
@@ -335,6 +360,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             Targets, exactly as wide as in ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the mean.
+        y_upper : array-like of the shape of y, default=None
+            Upper ends of the intervals in which targets lie above ``y``, as in ``fit``.
 
         Returns
         -------
@@ -357,7 +384,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         if y is None:
             raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
-        return float(row_mean(self.score_samples(X, y), sample_weight))
+        return float(row_mean(self.score_samples(X, y, y_upper=y_upper), sample_weight))
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

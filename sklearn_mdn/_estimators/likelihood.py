@@ -26,6 +26,10 @@ CATEGORY_PRECISION = 30.0
 BIN_PRECISION = 30.0
 
 
+# Those that mixtures of several networks choose from: what these disagree on is in their width already.
+FACTORS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, *CALIBRATIONS)
+
+
 def widen(mixture: Mixture, factor: Tensor) -> Mixture:
     """The mixture with standard deviations multiplied by ``factor``, which fits the batch axes."""
     batch_axes = mixture.logits.ndim - 1

@@ -20,8 +20,9 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
-from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -34,11 +35,13 @@ from sklearn_mdn._estimators.arguments import (
     warn_of_far_values,
     weighted_table,
 )
+from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
@@ -61,7 +64,8 @@ EMBEDDING_NAMES = (
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
 TO_PREDICT = (
     *("coefs_", "intercepts_", "_architecture", "calibration_"),
-    *("X_offset_", "X_scale_", "X_gaps_", "y_offset_", "y_scale_"),
+    *("X_offset_", "X_scale_", "X_gaps_", "X_min_", "X_max_", "y_offset_", "y_scale_"),
+    *("shrinkage_", "marginal_deviations_"),
     *("is_categorical_", "categories_", "category_codes_", "n_features_in_", "target_ndim_"),
 )
 TO_CONTINUE = (
@@ -70,7 +74,7 @@ TO_CONTINUE = (
 )
 
 # Attributes, beside parameters of embeddings, that only some fits set.
-SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_")
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -164,6 +168,16 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         finds the coarsest grid that all values lie on, and 0 where there is none. None, or 0 for one of
         several targets, takes values as they are, with a density. Targets have to be independent within
         components then ("diag" or "spherical").
+    support : "positive", pair (low, high) or None, default=None
+        Where all values of the target lie, without the bounds themselves; None for an open end, "positive" is
+        (0, None). The networks learn log(y - low), -log(high - y) or the logit, standardised, and everything
+        they predict is of y: ``predict`` its mean, ``score`` its log-likelihood in units of y, and
+        ``predict_distribution`` a :class:`TransformedDistribution`. None takes the whole line.
+    limits : pair (low, high) or None, default=None
+        Bounds at which values of the target were cut, or that carry mass: rain of 0 mm, the top code of a
+        survey; None for an open end. A value on a bound says that the latent target lies there or beyond
+        (it is censored), and ``predict_distribution`` gives a :class:`ClippedDistribution`. Targets have to
+        be independent within components then ("diag" or "spherical").
     reg_covar : float, default=1e-6
         Added to the variances (to the diagonal of each covariance), in units of the standardised target.
     clip_grad_value : float or None, default=None
@@ -211,16 +225,25 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Mean and standard deviation (1 for a constant column) of the columns of numbers.
     X_gaps_ : ndarray of bool of shape (n_numbers,)
         Whether there were gaps in ``fit``. A gap in another column counts as its mean.
+    X_min_, X_max_ : ndarray of shape (n_numbers,)
+        Smallest and largest training value of the columns of numbers.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
     resolution_ : ndarray of shape (n_outputs,)
         Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
     resolution_offset_ : ndarray of shape (n_outputs,)
-        How far above the multiples of the step they lie, within half a step; only with a ``resolution``.
+        How far above the multiples of the step they lie; only with a ``resolution``.
+    support_, limits_ : ndarray of shape (2,)
+        The bounds of the target, infinite where there is none; only with a ``support`` or ``limits``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
-        as much as is best for the mixture.
+        Where networks hold out the same rows, as of three there are two that do, they have one factor, that
+        which is best for the mixture, between 0.5 and 4: what they disagree on widens it already.
+    shrinkage_ : float
+        How far the densities are moved towards that of the target alone, in [0, 1], as held-out rows say: 0
+        leaves them as they are, 1 leaves nothing of the networks. See Notes.
+    marginal_deviations_ : ndarray of shape (n_components,)
+        Standard deviations of the components of the target's own density, in units of ``y_scale_``.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -247,6 +270,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     target_names_ : ndarray of shape (n_outputs,)
         Names of the targets, where ``y`` was a series or a data frame with such names.
 
+    Notes
+    -----
+    Where the rows say little, densities are moved towards that of the target alone, which is Student's for as
+    many rows as there are [6]_, in ``n_components`` normal components. With shares a of their own, component
+    means (from the mean of the target) are multiplied by a, variances become a^2 times themselves plus
+    1 - a^2 times those of the target's own density, and component weights go to the power a.
+
+    * The same for all rows, a is 1 - ``shrinkage_``. It is below 1 where networks are not clearly better than
+      that density on the rows that they hold out.
+    * It falls further, to 0, for rows of X in which a column lies 1 to 6 standard deviations beyond its
+      training values, since nothing is known there. The standard deviations are then half as large again.
+
     References
     ----------
     .. [1] C. M. Bishop, "Mixture density networks", Aston University, 1994.
@@ -255,6 +290,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
        deep learning", NeurIPS 2022.
     .. [5] C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
+    .. [6] A. Gelman et al., "Bayesian data analysis", 3rd edition, 2013, section 3.2.
 
     Examples
     --------
@@ -295,6 +331,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "resolution": ["array-like", StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
+        "support": ["array-like", StrOptions({"positive"}), None],
+        "limits": ["array-like", None],
         "reg_covar": [Interval(Real, 0, None, closed="neither")],
         "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -305,7 +343,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
-    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None}
+    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None, "support": None, "limits": None}
 
     coefs_: list[NDArray[np.float64]]
     intercepts_: list[NDArray[np.float64]]
@@ -316,7 +354,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     X_scale_: NDArray[np.float64]
     y_offset_: NDArray[np.float64]
     y_scale_: NDArray[np.float64]
+    X_min_: NDArray[np.float64]
+    X_max_: NDArray[np.float64]
     calibration_: NDArray[np.float64]
+    shrinkage_: float
+    marginal_deviations_: NDArray[np.float64]
     batch_size_: int
     n_iter_: NDArray[np.int64]
     loss_curve_: list[NDArray[np.float64]]
@@ -348,6 +390,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         validation_fraction: float = 0.1,
         dropout: float = 0.0,
         resolution: float | ArrayLike | Literal["auto"] | None = None,
+        support: Literal["positive"] | tuple[float | None, float | None] | None = None,
+        limits: tuple[float | None, float | None] | None = None,
         reg_covar: float = 1e-6,
         clip_grad_value: float | None = None,
         clip_grad_norm: float | None = 5.0,
@@ -374,6 +418,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.validation_fraction = validation_fraction
         self.dropout = dropout
         self.resolution = resolution
+        self.support = support
+        self.limits = limits
         self.reg_covar = reg_covar
         self.clip_grad_value = clip_grad_value
         self.clip_grad_norm = clip_grad_norm
@@ -513,7 +559,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         names = columns.names, names_of_targets(y)
+        bounds = bounds_of(self.support, self.limits)
+        if continues:
+            bounds.check_goes_on(TargetBounds.from_attributes(vars(self)))
+        bounds.check_covariances(self.covariance_type, targets[:1].size)
         records, grid = self._records(check_records(targets, y_upper, targets.shape), names[1])
+        records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
         table, encoding = weighted_table(columns, records, sample_weight, known, min_rows=2, group=group)
@@ -525,7 +576,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             if grid is not None:
                 check_on(grid, records_val, names[1], "y_val")
                 records_val = records_val.rounded(grid.step)
-            check_independent(records_val, self.covariance_type)
+            records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
@@ -534,7 +585,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names, grid)
+        known_of_y = targets.ndim, *names, grid, bounds.transformer
+        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
 
     def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
         """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
@@ -549,7 +601,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if grid is not None:
             check_on(grid, records, names, "y")
             records = records.rounded(grid.step)
-        check_independent(records, self.covariance_type)
+            if self.verbose and isinstance(self.resolution, str):
+                steps = ", ".join(f"{step:g}" if step else "none" for step in grid.step)
+                print(f"Resolution of the target: {steps}")
         return records, grid
 
     def _grid(self) -> Grid | None:
@@ -557,7 +611,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         if "resolution_" not in stored:
             return None
-        return Grid(stored["resolution_"], stored["resolution_offset_"])
+        return Grid(np.array(stored["resolution_"]), np.array(stored["resolution_offset_"]))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -585,6 +639,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _continues(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what this or an earlier version stored."""
+        earlier = earlier_attributes(state) if state.get(FORMAT_KEY) in (None, 1) else {}
+        super().__setstate__({**earlier, **state})
 
     def __sklearn_is_fitted__(self) -> bool:
         return not {"coefs_", "_architecture"}.isdisjoint(vars(self))
@@ -639,6 +698,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
         everything = np.arange(data.n_train)
@@ -736,6 +796,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         histories = trained.histories
         units = [data.log_units(rows) for rows in plan.train]
         units_held_out = [data.log_units(rows) for rows in plan.validation]
+        calibration = ensemble_calibration(plan, trained, check_device(self.device))
         attributes = {
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
@@ -748,7 +809,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "X_gaps_": data.standardization.x_gaps,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
-            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
+            "calibration_": calibration.factors,
+            **self._marginal_attributes(data, 1.0 - calibration.share),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
             "loss_curve_": [np.array(h.loss) + unit for h, unit in zip(histories, units, strict=True)],
@@ -772,9 +834,22 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
         if data.grid is not None:
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
+        attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
             _append_history(attributes, self)
         return attributes
+
+    def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
+        marginal, scaling = Marginal.of(data, int(self.n_components), shrinkage), data.standardization
+        low, high = (side * scaling.x_scale + scaling.x_offset for side in (marginal.low, marginal.high))
+        if self._continues() and "X_min_" in vars(self):
+            low, high = np.minimum(low, self.X_min_), np.maximum(high, self.X_max_)
+        return {
+            "shrinkage_": shrinkage,
+            "marginal_deviations_": marginal.deviations,
+            "X_min_": low,
+            "X_max_": high,
+        }
 
     def _store(self, plan: Plan, trained: Trained) -> None:
         """Keep what training gave, as fitted attributes."""
@@ -802,6 +877,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _standardization(self) -> Standardization:
         return Standardization(self.X_offset_, self.X_scale_, self.X_gaps_, self.y_offset_, self.y_scale_)
 
+    def _marginal(self) -> Marginal:
+        low, high = ((side - self.X_offset_) / self.X_scale_ for side in (self.X_min_, self.X_max_))
+        return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
+
     def _encoding(self) -> Encoding:
         return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
 
@@ -812,7 +891,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         return weights | {name: stored[f"{name}_"] for name in EMBEDDING_NAMES if f"{name}_" in stored}
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row.
 
         Parameters
@@ -822,9 +901,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
         Returns
         -------
-        distribution : MixtureDistribution
-            One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
-            members' mixtures, which is exact.
+        distribution : PredictiveDistribution
+            One a row, in the units of the target: a :class:`MixtureDistribution`, with a ``support`` a
+            :class:`TransformedDistribution`, with ``limits`` a :class:`ClippedDistribution`. For an ensemble
+            the equal-weight mixture of the members' mixtures, which is exact.
 
         Raises
         ------
@@ -856,16 +936,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
+            self._marginal(),
             check_device(self.device),
         )
 
-    def _distribution(self, mixture: Mixture) -> MixtureDistribution:
+    def _distribution(self, mixture: Mixture) -> PredictiveDistribution:
         n_members = len(self.coefs_[0])
-        return MixtureDistribution._from_mixture(
+        latent = MixtureDistribution._from_mixture(
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
-        )
+        )._on(self._grid())
+        return TargetBounds.from_attributes(vars(self)).predicted(latent)
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:

@@ -25,6 +25,9 @@ from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._training.loop import TrainingState
 
+# Parameters of the network on which hangs what it makes of its rows.
+READ_WITH = ("categorical_features", "resolution")
+
 
 @final
 @dataclass
@@ -141,6 +144,7 @@ def prepare(
     estimator, network = task.estimator, task.network
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
     before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
+    before |= {setting: vars(network)[setting] for setting in READ_WITH}
     try:
         key = (task.split, joblib.hash(before))
     except (PicklingError, AttributeError, TypeError):  # what cannot be compared is fitted for itself
