@@ -23,6 +23,7 @@ from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
+from sklearn_mdn._estimators.architecture import BINNED, fitted_bins, network_from
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -47,11 +48,8 @@ from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
-from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.embedding import PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
-from sklearn_mdn._networks.stack import StackedMLP
-from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
@@ -651,7 +649,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _check_stored(self, *names: str) -> None:
         """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
         self._check_fitted(*TO_PREDICT, *names)
-        parameters = _network_of(**self._architecture).shapes
+        parameters = network_from(**self._architecture).shapes
         self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
@@ -697,7 +695,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
-        network = _network_of(**architecture)
+        network = network_from(**architecture)
         check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
@@ -741,15 +739,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 return None, None
             bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
             return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
-        if self.numerical_embedding not in ("piecewise_linear", "both"):
-            return None, None
-        table = data.rows.head(data.n_train)
-        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
-        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
-        if not encoding.n_outputs:
-            return None, None
-        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
-        return encoding, encoding.parameters(*tensors)
+        return fitted_bins(data, N_BINS if self.numerical_embedding in BINNED else 0)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -932,7 +922,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _networks(self) -> FittedNetworks:
         return FittedNetworks(
-            _network_of(**self._architecture),
+            network_from(**self._architecture),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
@@ -960,27 +950,3 @@ def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
         ]
     for name in ("n_iter_", "n_skipped_steps_"):
         attributes[name][:n_earlier] += getattr(earlier, name)
-
-
-def _network_of(
-    n_numbers: int,
-    gaps: list[int],
-    n_codes: list[int],
-    n_outputs: int,
-    n_components: int,
-    covariance_type: str,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    numerical_embedding: str | None,
-    reg_covar: float,
-    n_bins: list[int] | None = None,
-) -> StackedMLP:
-    """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
-    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
-    return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
-        hidden_layer_sizes=tuple(hidden_layer_sizes),
-        activation=activation,
-        head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
-    )
