@@ -385,6 +385,7 @@ def summary(records: Records, sets: list[Rows], present: list[str]) -> str:
                 np.mean(records.of("bimodal", own, level, "size"))
                 / np.mean(records.of("bimodal", other, level, "size"))
                 for level in LEVELS
+                if records.splits("bimodal", own) and records.splits("bimodal", other)
             ]
             cells = [
                 f"{sum(smaller)} of {len(pairs)}",
