@@ -105,7 +105,7 @@ class LikelihoodDerivative:
             self.priors.append((by, vectors, CATEGORY_PRECISION * share))
         if share is not None and embedding.piecewise is not None:
             by, steps = (each["coefs_0"][:, embedding.bins] for each in (self.by, self.weights))
-            self.priors.append((by, steps, BIN_PRECISION * share.unsqueeze(2)))
+            self.priors.append((by, steps, (BIN_PRECISION * share).unsqueeze(2)))
 
     def __call__(
         self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None

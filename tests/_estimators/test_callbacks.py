@@ -92,7 +92,8 @@ def test_each_epoch_hands_over_an_estimator_that_works(extra):
     np.testing.assert_array_equal(fitted[3].predict(X), model.predict(X))
     np.testing.assert_array_equal(fitted[4].predict(X), model.predict(X))
     # What was handed over is not the networks still in training.
-    assert np.abs(fitted[0].coefs_[0] - fitted[3].coefs_[0]).max() > 1e-6
+    if not model.early_stopping:  # else an epoch may leave the best weights as they are
+        assert np.abs(fitted[0].predict(X) - fitted[3].predict(X)).max() > 1e-3
 
 
 @pytest.mark.filterwarnings("error")
