@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sklearn_mdn._distributions.clipped import ClippedDistribution
     from sklearn_mdn._distributions.mixture import MixtureDistribution
     from sklearn_mdn._distributions.predictive import PredictiveDistribution
     from sklearn_mdn._distributions.sets import PredictionSets
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sklearn_mdn._search.search import MDNSearchCV
 
 __all__ = [
+    "ClippedDistribution",
     "ConformalDensityRegressor",
     "DensityFunctional",
     "DensityPool",
@@ -37,6 +39,7 @@ __version__ = "0.1.0"
 # Where each name is found when it is first asked for, so that ``python -m sklearn_mdn``, which imports this
 # module first, need not wait for PyTorch to refuse an argument.
 _HOMES = {
+    "ClippedDistribution": "_distributions.clipped",
     "ConformalDensityRegressor": "_estimators.conformal",
     "DensityFunctional": "_estimators.functional",
     "DensityPool": "_estimators.pool",

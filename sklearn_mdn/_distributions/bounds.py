@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from sklearn_mdn._distributions.records import Records
+
 Array = NDArray[np.float64]
 
 
@@ -58,6 +60,15 @@ class BoundTransformer:
         near: Array
         width, near = self.high - self.low, special.expit(-np.abs(z))
         return np.where(z < 0, self.low + width * near, self.high - width * near)
+
+    def records(self, records: Records) -> Records:
+        """What records of y say of z; beyond a bound nothing is left to tell."""
+        lower, upper = (self._placed(end) for end in records.ends)
+        return Records.between(lower, upper)
+
+    def _placed(self, y: Array) -> Array:
+        z = self.transform(y)
+        return np.where(y <= self.low, -np.inf, np.where(y >= self.high, np.inf, z))
 
     def derivative(self, y: Array) -> Array:
         """dz / dy."""

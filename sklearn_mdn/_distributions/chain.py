@@ -110,9 +110,9 @@ class Chain:
         value = self._widened(y)
         total = np.ones_like(value)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            for transformer in self.transformers:
+            for i, transformer in enumerate(self.transformers):
                 total = chain(jacobian(transformer, value), total)
-                value = apply(transformer, value)
+                value = apply(transformer, value) if i + 1 < len(self.transformers) else value
         if self.targets is None:
             return total
         if total.ndim == 3:
@@ -140,7 +140,7 @@ class Chain:
                 for transformer in self.transformers:
                     y = apply(transformer, y)
         except ValueError:
-            if len(y) == 1:  # outside of a domain that the transformer checks itself
+            if len(y) < 2:  # outside of a domain that the transformer checks itself, or nothing at all
                 return np.full_like(y, np.nan)
             return np.concatenate([self._forward(half) for half in np.array_split(y, 2)])
         return y

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MAX_STEPS = 100
-SMALL = 1e-13  # of a root, or of the logarithm of what is to be zero
+MAX_STEPS = 60
+SMALL = 1e-11  # of a root, or of the logarithm of what is to be zero: derivatives may be differences
 DEEPEST = 800.0  # e^-800 is nothing
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 GOLDEN_STEPS = 45  # to about the square root of the spacing of numbers, beyond which a maximum is flat

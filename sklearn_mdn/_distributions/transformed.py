@@ -412,11 +412,7 @@ class TransformedDistribution(PredictiveDistribution):
         return np.asarray(blurred + np.log(np.abs(slope)).sum(axis=-1))
 
     def _log_recorded(self, records: Records) -> Array:
-        place, reach = records.place, records.reach
-        with np.errstate(invalid="ignore"):
-            lower = np.where(reach == -np.inf, -np.inf, np.where(np.isinf(reach), place, place - reach))
-            upper = np.where(reach == np.inf, np.inf, np.where(np.isinf(reach), place, place + reach))
-        ends = [self._placed(end[None])[0] for end in (lower, upper)]
+        place, ends = records.place, [self._placed(end[None])[0] for end in records.ends]
         low, high = (np.where(self._range.rising, *pair) for pair in (ends, ends[::-1]))
         outside = ((low == high) & np.isinf(low)).any(axis=1)
         low, high = (np.where(outside[:, None], self._start, end) for end in (low, high))

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators.calibration import COST, SHARES, factor_of_larger_pool
+from sklearn_mdn._estimators.calibration import COST, SHARES, best_factor, factor_of_larger_pool
 from sklearn_mdn._estimators.folds import held_out_folds
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.marginal import FAR, NEAR, marginal_deviations, nearness
 from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows
 
@@ -218,3 +218,11 @@ def test_the_factor_of_a_larger_pool(size, common):
 def test_a_factor_is_never_less_than_the_pairs_by_much():
     assert factor_of_larger_pool(4.0, 1.0, 2.0, 10) == pytest.approx(np.sqrt(0.5))
     assert factor_of_larger_pool(1.0, 1.5, 2.0, 10) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("top", [0.3, 0.62, 1.0, 1.4, 3.3, 9.0])
+def test_the_top_of_a_curve_of_factors(top):
+    curve = -3.0 * np.log(np.array(FACTORS) / top) ** 2
+    assert best_factor(curve) == pytest.approx(np.clip(top, FACTORS[0], FACTORS[-1]))
+    curve[0] = np.nan
+    assert best_factor(curve) == pytest.approx(np.clip(top, FACTORS[1], FACTORS[-1]))
