@@ -18,7 +18,8 @@ from sklearn_mdn._distributions.checks import check_count, check_level_list
 from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import row_mean
-from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, row_blocks
+from sklearn_mdn._estimators.inputs import row_blocks
+from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK
 
 # Rows whose densities may always be held at once.
 FEW_ROWS = 64

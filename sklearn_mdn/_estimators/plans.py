@@ -6,7 +6,7 @@ single fit is a stack made of one plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_mdn._estimators.inputs import Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.rows import Table, TrainingSet
 from sklearn_mdn._networks.stack import StackedMLP
@@ -105,13 +106,14 @@ def train_plans(
     """Train the members of all plans as one stack."""
     assert len({stack_key(plan) for plan in plans}) == 1
     network = plans[0].network
-    rows, starts = _joined_rows([plan.data for plan in plans], device, dtype)
+    rows, starts = joined_rows([plan.data for plan in plans], device, dtype)
     members, settings = [], []
+    index = index_of_rows(rows)
     for plan, start in zip(plans, starts, strict=True):
         for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
             members.append(
                 Member(
-                    torch.from_numpy(own + start),
+                    torch.from_numpy(own + start).to(index),
                     torch.from_numpy(held_out + start),
                     plan.batch_places,
                     generator,
@@ -125,16 +127,22 @@ def train_plans(
     return _separate(plans, state)
 
 
-def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
+def joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
     """All distinct tables one below the other, each once, and where each plan's table starts."""
     distinct = {id(each.rows): each for each in data}
     lengths = np.cumsum([0] + [len(each.rows) for each in distinct.values()])
     start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
 
-    def tensor(arrays: list[NDArray[np.float64]]) -> Tensor:
-        # Copies, since what a worker gets may be a memory map that cannot be written to.
-        copies = (torch.from_numpy(np.array(array)) for array in arrays)
-        return torch.cat([copy.to(device=device, dtype=dtype) for copy in copies])
+    def tensor(arrays: Sequence[NDArray[np.float64] | Inputs]) -> Tensor:
+        shape = (sum(len(array) for array in arrays), *arrays[0].shape[1:])
+        filled, row = torch.empty(shape, dtype=dtype, device="cpu"), 0
+        for array in arrays:
+            # Copies, since what a worker gets may be a memory map that cannot be written to.
+            at_once = array.at_once if isinstance(array, Inputs) else len(array)
+            for part in row_blocks(len(array), at_once):
+                filled[row + part.start : row + part.stop] = torch.from_numpy(np.array(array[part]))
+            row += len(array)
+        return filled.to(device)
 
     tables = [each.rows for each in distinct.values()]
     rows = Rows(
@@ -144,6 +152,11 @@ def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dty
         hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
     )
     return rows, [start[id(each.rows)] for each in data]
+
+
+def index_of_rows(rows: Rows) -> torch.dtype:
+    """The smaller type of an index into rows."""
+    return torch.int32 if len(rows.weight) < 2**31 else torch.int64
 
 
 def _separate(plans: list[Plan], state: TrainingState) -> list[Trained]:

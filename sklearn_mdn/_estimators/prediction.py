@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -23,11 +22,6 @@ PREDICTION_BLOCK = 1 << 23
 
 # Outputs that are made into mixtures at once where the mixtures themselves are not asked for.
 OUTPUT_BLOCK = 1 << 21
-
-
-def row_blocks(n_rows: int, at_once: int) -> Iterator[slice]:
-    """Slices of neighbouring rows."""
-    return (slice(start, min(start + at_once, n_rows)) for start in range(0, n_rows, at_once))
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -33,7 +34,14 @@ from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.folds import (
+    fold_bounds,
+    held_out_folds,
+    member_generator,
+    members_folds,
+    rows_without,
+)
+from sklearn_mdn._estimators.partial import pass_over
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
@@ -62,6 +70,9 @@ TO_CONTINUE = (
     *("_seed", "_folds", "n_outputs_"),
     *("n_iter_", "n_skipped_steps_", "loss_curve_", "validation_scores_"),
 )
+
+# ``partial_fit`` is a fit that goes on, holds nothing out and does not end by itself.
+AS_IF = {"warm_start": True, "early_stopping": False, "tol": None}
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -435,6 +446,69 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         progress.end()
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take one more part of the rows: exactly one pass over it, in mini-batches.
+
+        The first call sets means and standard deviations, categories, names, the number of targets and where
+        the components start, so its rows should be typical: some thousand in any order. After ``fit`` the
+        networks go on from there. The learning rate stays at ``learning_rate_init``, and predictions are made
+        with the running average of the weights [1]_. Nothing is held out, so that there is no early stopping.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, with the columns of the first call. Categories that it did not have count as unknown ones.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, of which the ratios within a call count.
+
+        Returns
+        -------
+        self : MDNRegressor
+            The fitted estimator. ``n_iter_`` and ``loss_curve_`` count the passes.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described.
+        FloatingPointError
+            If no step had a finite loss and gradient. What was fitted before is kept.
+
+        References
+        ----------
+        .. [1] B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging",
+           SIAM Journal on Control and Optimization, 1992.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MDNRegressor(random_state=0)
+        >>> for start in range(0, 442, 100):
+        ...     model = model.partial_fit(X[start : start + 100], y[start : start + 100])
+        >>> model.n_iter_
+        array([5])
+        """
+        going, own = copy(self), {name: vars(self)[name] for name in AS_IF}
+        vars(going).update(AS_IF)
+        continues = going._continues()
+        plan = going._build(going._validate(X, y, sample_weight, min_rows=1 if continues else 2))
+        if self.batch_size == "auto" and continues:
+            plan.batch_size = self.batch_size_
+        with naming_memory(plan.network.n_parameters, self.n_estimators):
+            trained, passed = pass_over(
+                plan, vars(self).get("_passed"), check_device(self.device), getattr(torch, self.dtype)
+            )
+        for history, factor in zip(trained.histories, self.calibration_ if continues else (), strict=False):
+            history.calibration = factor
+        going._store(plan, trained)
+        vars(going).update(own)
+        self.__dict__ = vars(going) | {"_passed": passed}
+        return self
+
     def _validate(
         self,
         X: ArrayLike,
@@ -444,6 +518,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        min_rows: int = 2,
     ) -> TrainingSet:
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
         self._check_settings(watched=X_val is not None)
@@ -457,13 +533,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         continues = self._continues()
         check_numeric(y)
         columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
-        targets = check_targets_of(columns, y, self)
+        targets = check_targets_of(columns, y, self, min_rows)
         if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows=2, group=group)
+        table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows, group=group)
         watched = None
         if X_val is not None and y_val is not None:
             with naming("X_val"):
@@ -558,8 +634,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         network = _network_of(**architecture)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
-        everything = np.arange(data.n_train)
-        folds, known_folds = [everything[:0]], None
+        folds, known_folds = [np.arange(0)], None
         if data.n_watched:
             folds = [np.arange(data.n_train, len(data.rows))]
         elif self.early_stopping:
@@ -580,7 +655,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             architecture=architecture,
             network=network,
             data=data,
-            train=[np.setdiff1d(everything, fold, assume_unique=True) for fold in validation],
+            train=[rows_without(fold, data.n_train) for fold in validation],
             validation=validation,
             generators=generators,
             settings=self._settings(data.n_train),
@@ -688,7 +763,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 stacklevel=5,
             )
         attributes = self._fitted_attributes(plan, trained)
-        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_"} - attributes.keys()
+        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_", "_passed"} - attributes.keys()
         kept = {name: value for name, value in vars(self).items() if name not in gone}
         self.__dict__ = kept | attributes  # at once: an interrupt leaves one state or the other
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn._estimators.folds import row_keys
+from sklearn_mdn._estimators.inputs import Inputs, index_type, row_blocks, sorted_rows
+from sklearn_mdn._estimators.moments import fitted_scaler
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
 
@@ -29,7 +30,7 @@ class Table:
     what each row belongs to.
     """
 
-    x: NDArray[np.float64]
+    x: Inputs
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     group: NDArray[np.float64] | None = None
@@ -39,11 +40,11 @@ class Table:
 
     def head(self, n_rows: int) -> Table:
         group = None if self.group is None else self.group[:n_rows]
-        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows], group)
+        return Table(self.x.head(n_rows), self.y[:n_rows], self.weight[:n_rows], group)
 
 
 def canonical_rows(
-    x: NDArray[np.float64],
+    x: Inputs | NDArray[np.float64],
     y: NDArray[np.float64],
     weight: NDArray[np.float64] | None,
     group: NDArray[np.float64] | None = None,
@@ -53,25 +54,31 @@ def canonical_rows(
     Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
     that a fit to them is the same to the last bit. Equal rows of different groups stay apart.
     """
-    present = present_rows(weight, len(x))
-    weight = np.ones(len(x)) if weight is None else weight / weight.max()
-    parts = [x, y, *([] if group is None else [group[:, None]]), weight[:, None]]
-    rows = np.concatenate(parts, axis=1)[present]
-    rows = rows + 0.0  # -0.0 becomes 0.0
-    rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and nothing else here is infinite
-    rows = rows[np.lexsort(rows.T[::-1])]
-    differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
-    first = np.flatnonzero(np.concatenate([[True], differs]))
-    merged = counted(np.add.reduceat(rows[:, -1], first))
-    n_features, n_values = x.shape[1], x.shape[1] + y.shape[1]
-    kept = np.ascontiguousarray(rows[first, :n_features])
-    kept[np.isinf(kept)] = np.nan
+    x = x if isinstance(x, Inputs) else Inputs.of(x)
+    present = np.flatnonzero(present_rows(weight, len(x))).astype(index_type(len(x)))
+    weight = None if weight is None else weight / weight.max()
+    columns = [*x.columns, *((y, place) for place in range(y.shape[1]))]
+    columns += [] if group is None else [(group[:, np.newaxis], 0)]
+    n_values = len(columns)
+    columns += [] if weight is None else [(weight[:, np.newaxis], 0)]
+    order, differs = sorted_rows(columns, present, n_values)
+    first = np.flatnonzero(differs)
+    if weight is None:
+        merged = counted(np.diff(first, append=len(order)).astype(np.float64))
+    else:
+        merged = counted(np.add.reduceat(weight[order], first))
+    order = order[first]
     return Table(
-        x=kept,
-        y=np.ascontiguousarray(rows[first, n_features:n_values]),
-        weight=merged * (len(merged) / merged.sum()),
-        group=None if group is None else rows[first, n_values].copy(),
+        x=x.take(order),
+        y=y[order] + 0.0,  # -0.0 becomes 0.0
+        weight=alike(merged * (len(merged) / merged.sum())),
+        group=None if group is None else group[order],
     )
+
+
+def alike(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights, as one number that takes no memory for each row where they are equal."""
+    return np.broadcast_to(weight[0], weight.shape) if (weight == weight[0]).all() else weight
 
 
 def present_rows(weight: NDArray[np.float64] | None, n_rows: int) -> NDArray[np.bool_]:
@@ -91,18 +98,30 @@ def encoded_rows(
     Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
     """
     if encoding is not None:
-        return canonical_rows(encoding.encode(columns), y, weight, group), encoding
+        return canonical_rows(inputs_of(columns, encoding), y, weight, group), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
-    table = canonical_rows(every.encode(columns), y, weight, group)
-    codes = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
+    inputs = inputs_of(columns, every)
+    table = canonical_rows(inputs, y, weight, group)
+    if not every.codes:
+        return table, every
+    distinct = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
     counts = [
         np.bincount(column, minlength=len(known) + 1)[1:]
-        for column, known in zip(codes, every.categories, strict=True)
+        for column, known in zip(distinct, every.categories, strict=True)
     ]
     encoding = every.shared(counts)
-    for i, (column, kept) in enumerate(zip(codes, encoding.codes, strict=True)):
-        table.x[:, every.n_numbers + i] = kept[column - 1]
+    # Again, now that rare categories share a code; 0 is of rows that do not count.
+    recoded = [
+        np.concatenate([[0], kept])[column]
+        for kept, column in zip(encoding.codes, inputs.codes.T, strict=True)
+    ]
+    table = replace(table, x=table.x.recoded(np.stack(recoded, axis=1).astype(np.int32)))
     return table, encoding
+
+
+def inputs_of(columns: Columns, encoding: Encoding) -> Inputs:
+    """The rows of a table, its categories as codes."""
+    return Inputs.of(columns.numbers, encoding.codes_of(columns))
 
 
 def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,30 +133,6 @@ def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     mantissa, exponent = np.frexp(weight / weight.min())
     units: NDArray[np.float64] = np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
     return units
-
-
-def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name: str) -> StandardScaler:
-    """Weighted means and standard deviations of columns, gaps left out; 1 for a constant one."""
-    present = np.isfinite(values)
-    empty = ~present.any(axis=0)
-    if empty.any():
-        values, present = np.where(empty, 0.0, values), present | empty
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaler = StandardScaler().fit(values, sample_weight=weight)
-        spread = np.nanmax(values, axis=0) - np.nanmin(values, axis=0)
-    # StandardScaler takes a spread below n eps |mean| for rounding, and squares that underflow for none.
-    hidden = (scaler.scale_ == 1.0) & (scaler.var_ != 1.0) & (spread > 0.0)
-    if hidden.any():
-        start = values[present.argmax(axis=0), np.arange(values.shape[1])]
-        closer = StandardScaler().fit((values - start)[:, hidden] / spread[hidden], sample_weight=weight)
-        scaler.mean_[hidden] = start[hidden] + spread[hidden] * closer.mean_
-        scaler.scale_[hidden] = spread[hidden] * closer.scale_
-    if not np.isfinite(scaler.var_).all():
-        raise ValueError(
-            f"{name} must have a variance that a float64 can hold, got values as large as "
-            f"{np.nanmax(np.abs(values)):.3g}."
-        )
-    return scaler
 
 
 @final
@@ -157,13 +152,9 @@ class Standardization:
 
     @classmethod
     def of(cls, table: Table, n_numbers: int) -> Standardization:
-        numbers = table.x[:, :n_numbers]
-        gaps, y_scaler = np.any(np.isnan(numbers), axis=0), fitted_scaler(table.y, table.weight, "y")
-        offset, scale = np.zeros(n_numbers), np.ones(n_numbers)
-        if n_numbers:
-            x_scaler = fitted_scaler(numbers, table.weight, "X")
-            offset, scale = x_scaler.mean_, x_scaler.scale_
-        return cls(offset, scale, gaps, y_scaler.mean_, y_scaler.scale_)
+        y_scaler = fitted_scaler(table.y, table.weight, "y")
+        x_scaler = fitted_scaler(table.x, table.weight, "X")
+        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_scaler.mean, y_scaler.scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""
@@ -171,6 +162,11 @@ class Standardization:
         numbers = (values[:, :n_numbers] - self.x_offset) / self.x_scale
         numbers[np.isnan(numbers) & ~self.x_gaps] = 0.0
         return numbers if n_numbers == values.shape[1] else np.hstack([numbers, values[:, n_numbers:]])
+
+    def inputs(self, parts: list[Inputs]) -> Inputs:
+        """The same of tables one below the other, when they are asked for."""
+        rows = Inputs(tuple(source for part in parts for source in part.parts))
+        return replace(rows, offset=self.x_offset, scale=self.x_scale, gaps=self.x_gaps)
 
     def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
@@ -207,7 +203,7 @@ class TrainingSet:
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
-            x=standardization.x(np.concatenate([part.x for part in parts])),
+            x=standardization.inputs([part.x for part in parts]),
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
             group=table.group,
@@ -219,10 +215,18 @@ class TrainingSet:
 
         Standardised values count to a millionth, so that units, and how they are rounded, are nothing to it.
         """
-        table = self.rows.head(self.n_train)
+        table, keys = self.rows, np.empty(self.n_train)
         if table.group is not None:
             return row_keys(table.group[:, np.newaxis], seed)
-        return row_keys(np.round(np.hstack([table.x, table.y]) * 2.0**20), seed)
+        for part in row_blocks(self.n_train, table.x.at_once):
+            values = np.hstack([table.x[part], table.y[part]])
+            keys[part] = row_keys(np.round(values * 2.0**20), seed)
+        return keys
+
+    @property
+    def code_columns(self) -> list[NDArray[np.int64]]:
+        """The codes of each categorical column, (n,)."""
+        return list(self.rows.x[:, self.encoding.n_numbers :].astype(np.int64).T)
 
     @property
     def hidden(self) -> NDArray[np.float64]:
@@ -230,10 +234,10 @@ class TrainingSet:
 
         So each category stands once in an epoch, about, for one that is not known, whatever its size.
         """
-        codes = self.rows.x[:, self.encoding.n_numbers :].astype(np.int64)
-        counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes.T]
-        shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes.T, strict=True)]
-        return np.stack(shares, axis=1) if shares else np.empty(codes.shape)
+        codes = self.code_columns
+        counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes]
+        shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes, strict=True)]
+        return np.stack(shares, axis=1) if shares else np.empty((len(self.rows), 0))
 
     @property
     def n_watched(self) -> int:

@@ -35,6 +35,9 @@ AVERAGING = 0.99
 # Rows of all members together that validation evaluates at once, and numbers that it may make of them.
 VALIDATION_BLOCK, VALIDATION_NUMBERS = 1 << 14, 1 << 23
 
+# Of these the rows that go through the layers at once.
+LAYER_ROWS = 1 << 11
+
 
 class Derivative(Protocol):
     """The objective and its gradient at parameters (S, P) that change in place."""
@@ -94,9 +97,15 @@ class MemberSettings:
     tol: float = 0.0
     n_iter_no_change: float = math.inf
     warm_up: float = 0.05
+    falls: bool = True
 
     def rates(self, steps: Tensor, n_steps: int) -> Tensor:
-        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
+        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017).
+
+        Always the highest one if it does not fall.
+        """
+        if not self.falls:
+            return torch.full(steps.shape, self.learning_rate, dtype=torch.float64, device="cpu")
         warm = max(1, math.ceil(self.warm_up * n_steps))
         fall = 0.5 * (1.0 + torch.cos(math.pi * (steps - warm + 1).double() / (n_steps - warm + 1)))
         return self.learning_rate * torch.where(steps < warm, (steps + 1).double() / warm, fall)
@@ -270,6 +279,37 @@ def train(
         return _train(objective, params, rows, members, settings, on_epoch)
 
 
+@final
+@dataclass(frozen=True)
+class Going:
+    """What one pass over rows leaves for the next: a row of each matrix (S, P) is a member."""
+
+    params: Tensor
+    average: Tensor
+    first: Tensor
+    second: Tensor
+    n_updates: Tensor
+
+
+def one_pass(
+    objective: Objective, before: Going, rows: Rows, members: list[Member], settings: list[MemberSettings]
+) -> tuple[TrainingState, Going]:
+    """An epoch that goes on from earlier ones; nothing is held out, and what counts is the average.
+
+    Returns the state, whose histories are of this pass alone, and what it leaves.
+    """
+    n_rows = sum(member.rows_per_step for member in members)
+    device_type = before.params.device.type
+    with threads_for(n_rows), autocast_off(device_type), torch.inference_mode():
+        state = TrainingState(before.params, objective, rows, members)
+        for name in ("average", "first", "second", "n_updates"):
+            getattr(state, name).copy_(getattr(before, name))
+        losses, taken = run_epoch(state, rows, settings, epoch=0)
+        record(state, settings, losses, taken, [], [])
+    names = ("params", "average", "first", "second", "n_updates")
+    return state, Going(*(getattr(state, name).clone() for name in names))
+
+
 def _train(
     objective: Objective,
     params: Tensor,
@@ -374,7 +414,13 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
             for start in range(0, n_rows, at_once):
                 part = slice(start, start + at_once)
                 index, weight = group.index[some, part], group.factor[some, part]
-                log_likelihood = state.objective.calibrated(params, rows.x[index], rows.y[index])
+                log_likelihood = torch.cat(
+                    [
+                        state.objective.calibrated(params, rows.x[places], rows.y[places])
+                        for places in torch.split(index, max(1, LAYER_ROWS // len(some)), dim=1)
+                    ],
+                    dim=-1,
+                )
                 total[:, members] += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
     best, choice = total.cpu().max(dim=0)
     empty = torch.tensor([len(member.validation) == 0 for member in state.members], device="cpu")
