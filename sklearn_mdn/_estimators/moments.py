@@ -40,7 +40,7 @@ class Moments:
         Squares by the corrected two-pass algorithm (Chan, Golub and LeVeque 1983, "Algorithms for computing
         the sample variance").
         """
-        missing = np.isnan(values)
+        missing, weight = np.isnan(values), np.ascontiguousarray(weight)  # one number for all rows is slow
         lower = np.min(values, axis=0, initial=np.inf, where=~missing)
         upper = np.max(values, axis=0, initial=-np.inf, where=~missing)
         values[missing] = 0.0

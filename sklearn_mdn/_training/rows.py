@@ -35,28 +35,40 @@ class Rows:
     weight: Tensor
     hidden: Tensor | None = None
 
+    @property
+    def held_out(self) -> Rows:
+        """What ``Member.validation`` refers to."""
+        return self
+
+    def parts(self, members: list[Member], epoch: int) -> Iterator[tuple[list[Member], Rows]]:
+        """All rows of an epoch at once."""
+        yield members, self
+
 
 @final
 @dataclass(frozen=True)
 class Member:
     """What belongs to one member alone: its rows (indices into Rows) and its random stream.
 
-    A batch has places for ``batch_size`` rows, all of which are computed.
+    A batch has places for ``batch_size`` rows, all of which are computed. There are as many batches as rows
+    need, or ``steps`` where that is given. ``fold`` is the number of what it holds out.
     """
 
     train: Tensor
     validation: Tensor
     batch_size: int
     generator: torch.Generator
+    steps: int | None = None
+    fold: int = 0
 
     @property
     def n_steps(self) -> int:
         """Batches an epoch; their sizes differ by at most one row."""
-        return -(-len(self.train) // self.batch_size)
+        return -(-len(self.train) // self.batch_size) if self.steps is None else self.steps
 
     @property
     def rows_per_step(self) -> int:
-        return -(-len(self.train) // self.n_steps)
+        return -(-len(self.train) // max(1, self.n_steps))
 
     @property
     def validation_places(self) -> int:

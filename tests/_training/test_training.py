@@ -228,7 +228,7 @@ def test_each_member_has_its_own_place_in_its_schedule():
     members = [member(range(8), batch_size=4), member(range(12), batch_size=4)]
     settings = [setting(max_iter=5, learning_rate=0.1), setting(max_iter=7, learning_rate=0.2)]
     for epoch in range(5):
-        rates = learning_rates(members, settings, epoch)
+        rates = learning_rates(members, settings, [2 * epoch, 3 * epoch], [2, 3])
         assert rates.shape == (3, 2, 1)
         first, second = settings[0].rates(torch.arange(10), 10), settings[1].rates(torch.arange(21), 21)
         assert rates[:, 0, 0].tolist() == [*first[2 * epoch : 2 * epoch + 2].tolist(), 0.0]
