@@ -72,6 +72,8 @@ def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> 
             )
             log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
             score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
+    if plan.group is not None:
+        score = plan.group.sum(torch.from_numpy(score)).numpy()
     score = np.nan_to_num(score, nan=-np.inf)
     enough = score.max() - TIE * np.abs(score.max()) if np.isfinite(score.max()) else -np.inf
     best = np.argmax(score >= enough)

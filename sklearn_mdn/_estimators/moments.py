@@ -97,6 +97,13 @@ def joined(parts: list[Moments]) -> Moments:
     return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
+def moments_of(values: NDArray[np.float64] | Inputs, weight: NDArray[np.float64]) -> Moments:
+    """Moments of all columns, a few at a time; of ``Inputs`` of the numbers."""
+    n_columns = values.n_numbers if isinstance(values, Inputs) else values.shape[1]
+    groups = column_groups(len(weight), n_columns)
+    return joined([Moments.of(np.array(values[:, group]), weight) for group in groups])
+
+
 def column_groups(n_rows: int, n_columns: int) -> list[slice]:
     """All columns of a small table, else a few at a time."""
     if n_rows * n_columns <= SMALL_NUMBERS or n_columns < 2 * GROUP:

@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_mdn._estimators.group import ProcessGroup, members_of_group
 from sklearn_mdn._estimators.inputs import Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
-from sklearn_mdn._estimators.rows import Table, TrainingSet
+from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import PLACES, Member, Rows
@@ -27,18 +28,20 @@ from sklearn_mdn._training.rows import PLACES, Member, Rows
 CATEGORY_PRECISION = 30.0
 
 
-def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
+def component_centers(
+    y: NDArray[np.float64], weight: NDArray[np.float64], n_components: int
+) -> NDArray[np.float64]:
     """Where component means start, (K, D): targets at even quantiles along their main direction."""
     _, vectors = np.linalg.eigh(
-        np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
+        np.cov(y.T, aweights=weight, ddof=0).reshape(y.shape[1], -1)
     )
     # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
     direction = vectors[:, -1]
     direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
-    order = np.argsort(table.y @ direction, kind="stable")
-    reached = np.cumsum(table.weight[order]) / table.weight.sum()
+    order = np.argsort(y @ direction, kind="stable")
+    reached = np.cumsum(weight[order]) / weight.sum()
     levels = (np.arange(n_components) + 0.5) / n_components
-    centers: NDArray[np.float64] = table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+    centers: NDArray[np.float64] = y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
     return centers
 
 
@@ -58,6 +61,7 @@ class Plan:
     params: Tensor
     seed: int
     folds: dict[str, Any] | None
+    group: ProcessGroup | None = None
 
     @property
     def batch_places(self) -> int:
@@ -123,7 +127,12 @@ def train_plans(
     decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
     objective = MixtureLikelihood(network, decay if network.embedding.n_codes else None)
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
-    state = train(objective, params, rows, members, settings, on_epoch)
+    group = plans[0].group
+    if group is not None:
+        members = members_of_group(group, members, plans[0].seed)
+    state = train(objective, params, rows, members, settings, on_epoch, group)
+    if group is not None:
+        state.result = group.first(state.snapshot())
     return _separate(plans, state)
 
 

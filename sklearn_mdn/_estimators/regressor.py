@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,7 +18,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import _num_samples, check_array, validate_data
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
@@ -41,11 +42,21 @@ from sklearn_mdn._estimators.folds import (
     members_folds,
     rows_without,
 )
+from sklearn_mdn._estimators.group import ProcessGroup, common_set
 from sklearn_mdn._estimators.partial import pass_over
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
+from sklearn_mdn._estimators.streams import (
+    Blocks,
+    buffer_rows,
+    first_pass,
+    held_out_blocks,
+    is_stream,
+    resident,
+    train_stream,
+)
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
@@ -172,6 +183,15 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         PyTorch device to train and predict on.
     dtype : {"float32", "float64"}, default="float32"
         Precision of training. Predictions are computed in float64.
+    buffer_size : int or "auto", default="auto"
+        Rows that ``fit`` shuffles together where it reads ``X`` in blocks: of an object that has a length and
+        gives rows for slices, and is no array, list or frame, and of a ``numpy.memmap`` of more rows than
+        these. "auto" is as many as make 1 GiB.
+    distributed : bool, default=False
+        Whether the processes of the default group of ``torch.distributed`` fit the same networks, each to the
+        rows that it passes to ``fit``: columns of numbers, about as many rows everywhere. Every step takes
+        ``batch_size`` rows of all processes together, and all end with the same networks. Rows that are equal
+        are merged within a process alone.
 
     Attributes
     ----------
@@ -282,6 +302,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "verbose": ["verbose"],
         "device": [str],
         "dtype": [StrOptions({"float32", "float64"})],
+        "distributed": ["boolean"],
+        "buffer_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
     coefs_: list[NDArray[np.float64]]
@@ -332,6 +354,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         verbose: int = 0,
         device: str = "cpu",
         dtype: Literal["float32", "float64"] = "float32",
+        buffer_size: int | Literal["auto"] = "auto",
+        distributed: bool = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -357,6 +381,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.verbose = verbose
         self.device = device
         self.dtype = dtype
+        self.buffer_size = buffer_size
+        self.distributed = distributed
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -387,7 +413,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows.
+            Training rows. Those of a large ``numpy.memmap``, or of an object with LightGBM's protocol of a
+            sequence (``len(X)``, and ``X[start:stop]`` an array of numbers), are read in blocks, in another
+            order in each epoch; ``y`` may then be such an object as well.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -432,8 +460,20 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         >>> model.validation_scores_[0].shape
         (5,)
         """
-        data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
-        plan = self._build(data)
+        if is_stream(X, self.buffer_size):
+            if X_val is not None or y_val is not None or groups is not None:
+                raise ValueError(
+                    "X_val, y_val and groups go with a table in memory, but X is read in blocks."
+                )
+            return self._fit_stream(X, y, sample_weight)
+        if self.distributed:
+            if X_val is not None or y_val is not None or groups is not None:
+                given = "groups" if groups is not None else "X_val and y_val"
+                raise ValueError(f"{given} cannot be given with distributed=True.")
+            plan = self._shard_plan(X, y, sample_weight)
+        else:
+            data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+            plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
         with naming_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
@@ -441,6 +481,49 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 device=check_device(self.device),
                 dtype=getattr(torch, self.dtype),
                 on_epoch=progress.on_epoch,
+            )
+        self._store(plan, trained)
+        progress.end()
+        return self
+
+    def _shard_plan(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Plan:
+        """The plan of a fit whose rows are spread over processes, of which these are some."""
+        group = ProcessGroup(check_device(self.device))
+        data = group.together(lambda: self._validate(X, y, sample_weight))
+        group.check_alike("columns", data.column_names)
+        group.check_alike("shape of targets", (data.target_ndim, data.rows.y.shape[1]))
+        parameters = {name: repr(value) for name, value in self.get_params().items()}
+        group.check_alike("parameters", parameters)
+        total = float(_num_samples(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64))
+        data = group.together(lambda: common_set(group, data, total, self._continues()))
+        seed = self._seed if self._continues() else group.gather(draw_seed(self.random_state))[0]
+        return self._build(data, seed, group)
+
+    def _fit_stream(self, X: Any, y: Any, sample_weight: ArrayLike | None) -> Self:
+        """``fit`` of rows that are read in blocks, again in each epoch."""
+        self._check_settings(watched=False)
+        continues, blocks = self._continues(), Blocks.of(X, y, sample_weight, self.buffer_size)
+        validate_data(self, np.empty((1, blocks.n_columns)), reset=not continues)
+        found = first_pass(blocks)
+        if continues:
+            found = replace(found, standardization=self._standardization())
+        seed = self._seed if continues else draw_seed(self.random_state)
+        room, folds, numbers = buffer_rows(self.buffer_size, blocks.n_columns), [[]], [0] * self.n_estimators
+        if self.early_stopping:
+            folds, numbers = held_out_blocks(blocks, self.validation_fraction, self.n_estimators, room, seed)
+        data, places = resident(blocks, folds, found, 1 + len(blocks.target_shape))
+        plan = self._build(data, seed)
+        plan.validation = [places[number] for number in numbers]
+        n_rows = sum(blocks.sizes) - min(len(place) for place in places)
+        plan.settings = self._settings(n_rows)
+        plan.batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
+        progress = Progress(self, plan, X, y, sample_weight)
+        with naming_memory(plan.network.n_parameters, self.n_estimators):
+            trained = train_stream(
+                *(plan, blocks, folds, numbers, found.mean_weight, room),
+                check_device(self.device),
+                getattr(torch, self.dtype),
+                progress.on_epoch,
             )
         self._store(plan, trained)
         progress.end()
@@ -626,22 +709,28 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 f"got n_estimators={self.n_estimators}."
             )
 
-    def _build(self, data: TrainingSet) -> Plan:
+    def _build(
+        self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None
+    ) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
         embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
-        seed = self._seed if self._continues() else draw_seed(self.random_state)
+        if seed is None:
+            seed = self._seed if self._continues() else draw_seed(self.random_state)
         folds, known_folds = [np.arange(0)], None
         if data.n_watched:
             folds = [np.arange(data.n_train, len(data.rows))]
         elif self.early_stopping:
-            folds, known_folds = self._held_out(data, seed)
+            folds, known_folds = self._held_out(data, seed, group)
         validation = members_folds(folds, self.n_estimators)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
-        centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
+        y, weight, n_rows = data.rows.y[: data.n_train], data.rows.weight[: data.n_train], data.n_train
+        if group is not None:
+            y, weight, n_rows = group.column(y), group.column(weight), sum(group.gather(n_rows))
+        centers = torch.from_numpy(component_centers(y, weight, self.n_components))
         params = torch.stack(
             [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
         )
@@ -658,14 +747,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             train=[rows_without(fold, data.n_train) for fold in validation],
             validation=validation,
             generators=generators,
-            settings=self._settings(data.n_train),
-            batch_size=auto_batch_size(data.n_train) if self.batch_size == "auto" else self.batch_size,
+            settings=self._settings(n_rows),
+            batch_size=auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size,
             params=params,
             seed=seed,
             folds=known_folds,
+            group=group,
         )
 
-    def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
+    def _held_out(
+        self, data: TrainingSet, seed: int, group: ProcessGroup | None
+    ) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
 
         With ``warm_start`` folds begin where they did, so that what was trained on is not held out now.
@@ -673,7 +765,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         keys, of_groups = data.keys(seed), data.rows.group is not None
         nothing = [np.arange(0)]
         if not self._continues():
-            bounds = fold_bounds(keys, self.validation_fraction)
+            everybodys = keys if group is None else group.column(keys)
+            bounds = fold_bounds(everybodys, self.validation_fraction)
             if not len(bounds):
                 return nothing, None
             return held_out_folds(keys, bounds), {"bounds": bounds, "of_groups": of_groups}
@@ -685,7 +778,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 "be held out otherwise now: give X_val and y_val, or set early_stopping=False."
             )
         folds = held_out_folds(keys, self._folds["bounds"])
-        if max(len(fold) for fold in folds) == data.n_train:
+        if group is None and max(len(fold) for fold in folds) == data.n_train:
             raise ValueError(
                 "X must hold rows to train on with warm_start=True, but earlier fits held out all of them."
             )

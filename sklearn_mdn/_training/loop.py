@@ -96,8 +96,8 @@ class Group(Protocol):
     def sum(self, values: Tensor) -> Tensor:
         """The sum over the processes."""
 
-    def sum_step(self, loss: Tensor, gradient: Tensor) -> Tensor:
-        """Put the sums of the processes' shares of a gradient (S, P) in its place; returns that of losses."""
+    def sum_step(self, share: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
+        """Put the sum of the processes' shares of a gradient (S, P) in its place; returns that of losses."""
 
 
 def rows_at_once(objective: Objective) -> int:
@@ -180,13 +180,16 @@ class TrainingState:
         rows = self.rows.held_out
         self.held_out = validation_rows(self.members, rows)
         self.holds_out = [len(member.validation) > 0 for member in self.members]
-        self.own_share: Tensor | None = None
-        if self.group is not None:
+        # Of the rows that each member trains on, and of the weight of those that it holds out.
+        self.share = self.held_share = torch.ones(len(self.members), dtype=self.params.dtype, device="cpu")
+        if self.group is not None and self.members:
             weight = [rows.weight[member.validation.long()].double().sum() for member in self.members]
-            own = torch.stack(weight).cpu()
+            trained = [len(member.train) for member in self.members]
+            own = torch.stack([torch.tensor(trained, device="cpu").double(), torch.stack(weight).cpu()])
             total = self.group.sum(own)
-            self.own_share = (own / total.clamp_min(torch.finfo(own.dtype).tiny)).to(self.params.device)
-            self.holds_out = (total > 0.0).tolist()
+            self.holds_out = (total[1] > 0.0).tolist()
+            shares = own / total.clamp_min(torch.finfo(own.dtype).tiny)
+            self.share, self.held_share = shares.to(self.params)
 
     def snapshot(self) -> Tensor:
         """Each member's best parameters so far, (S, P)."""
@@ -382,6 +385,8 @@ def _train(
         epoch += 1
         with torch.inference_mode(mode=False):  # what is called may be anything
             stop = on_epoch is not None and on_epoch(epoch, state)
+            if group is not None:
+                stop = bool(group.sum(torch.tensor(float(stop), device="cpu")) > 0.0)
         # 4. Let the finished members leave the stack
         going = [
             not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
@@ -423,7 +428,7 @@ def run_steps(
         keep = dropout_factors(members, dropout, widths, step, batch)
         loss, gradient = loss_and_gradient(state, batch, keep)
         if state.group is not None:
-            loss = state.group.sum_step(loss, gradient)
+            loss = state.group.sum_step(state.share, loss, gradient)
         moved.append(optimizer.step(state, step, loss, gradient, batch.active))
         losses.append(loss)
     state.n_updates += optimizer.taken
@@ -490,8 +495,8 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
                     dim=-1,
                 )
                 total[:, members] += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
-    if state.group is not None and state.own_share is not None:
-        total = state.group.sum(total * state.own_share)
+    if state.group is not None:
+        total = state.group.sum(total * state.held_share)
     best, choice = total.cpu().max(dim=0)
     empty = ~torch.tensor(state.holds_out, device="cpu")
     scores: list[float] = best.masked_fill(empty, math.nan).tolist()

@@ -122,7 +122,8 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     device = rows.weight.device
     # What moves to the device moves before the first step; of large tables only the order of rows does.
     orders = [member.epoch().to(device) for member in members]
-    first = torch.cat([member.train[:1] for member in members]).to(device).long()
+    one = torch.zeros(1, dtype=torch.int64, device="cpu")  # of a member that has no row here
+    first = torch.cat([torch.cat([member.train[:1].long(), one])[:1] for member in members]).to(device)
     numbers_a_step = len(members) * n_rows * (rows.x.shape[1] + rows.y.shape[1])
     at_once = max(1, GATHERED_NUMBERS // numbers_a_step)
     indexed = at_once * max(1, INDEXED_ROWS // (at_once * len(members) * n_rows))
