@@ -30,7 +30,7 @@ PATIENCE = timedelta(seconds=10)
 
 @final
 class ProcessGroup:
-    """The default group of ``torch.distributed``: sums over its ranks, agreement, and whose fault an error is."""
+    """The default group of ``torch.distributed``: sums over its ranks, agreement, who is missing."""
 
     def __init__(self, device: torch.device) -> None:
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
@@ -132,16 +132,16 @@ def missing_ranks() -> str:
     return "all processes answer again"
 
 
-def members_of_group(group: ProcessGroup, members: list[Member], seed: int) -> list[Member]:
+def members_of_group(group: ProcessGroup, members: list[Member], batch_size: int, seed: int) -> list[Member]:
     """The members with a part of each batch here, and as many steps as in all other processes."""
     counts = group.gather([len(member.train) for member in members])
-    batch_size = -(-members[0].batch_size // group.size)
+    batch_size = -(-batch_size // group.size)
     steps = [-(-max(own) // batch_size) for own in zip(*counts, strict=True)]
     for rank, own in enumerate(counts):
         if any(n < n_steps for n, n_steps in zip(own, steps, strict=True)):
             raise ValueError(
-                f"All processes must have about as many rows to train on, but rank {rank} has {min(own)}, fewer "
-                f"than the {max(steps)} steps of an epoch: deal the rows out evenly."
+                f"All processes must have about as many rows to train on, but rank {rank} has {min(own)}, "
+                f"fewer than the {max(steps)} steps of an epoch: deal the rows out evenly."
             )
     own = []
     for i, (member, n_steps) in enumerate(zip(members, steps, strict=True)):
@@ -152,11 +152,16 @@ def members_of_group(group: ProcessGroup, members: list[Member], seed: int) -> l
     return [replace(member, batch_size=places) for member in own]
 
 
+def only_numbers(data: TrainingSet) -> TrainingSet:
+    """The same, refused where there are categories, which each process would number for itself."""
+    if data.encoding.codes:
+        raise ValueError("X must have columns of numbers alone with distributed=True, but has categories.")
+    return data
+
+
 def common_set(group: ProcessGroup, data: TrainingSet, total_weight: float, continues: bool) -> TrainingSet:
     """The rows of this process in the units of all of them, and with weights on one scale."""
     rows, own = data.rows, data.standardization
-    if data.encoding.codes:
-        raise ValueError("distributed=True takes columns of numbers, but X has columns of categories.")
     n_rows, weights = (sum(values) for values in zip(*group.gather((len(rows), total_weight)), strict=True))
     weight = rows.weight * (total_weight / len(rows) / (weights / n_rows))
     raw = replace(rows.x, offset=None, scale=None, gaps=None)

@@ -32,9 +32,7 @@ def component_centers(
     y: NDArray[np.float64], weight: NDArray[np.float64], n_components: int
 ) -> NDArray[np.float64]:
     """Where component means start, (K, D): targets at even quantiles along their main direction."""
-    _, vectors = np.linalg.eigh(
-        np.cov(y.T, aweights=weight, ddof=0).reshape(y.shape[1], -1)
-    )
+    _, vectors = np.linalg.eigh(np.cov(y.T, aweights=weight, ddof=0).reshape(y.shape[1], -1))
     # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
     direction = vectors[:, -1]
     direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
@@ -129,7 +127,7 @@ def train_plans(
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
     group = plans[0].group
     if group is not None:
-        members = members_of_group(group, members, plans[0].seed)
+        members = members_of_group(group, members, plans[0].batch_size, plans[0].seed)
     state = train(objective, params, rows, members, settings, on_epoch, group)
     if group is not None:
         state.result = group.first(state.snapshot())

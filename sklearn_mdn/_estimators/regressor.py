@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import narwhals.stable.v2 as nw
@@ -42,7 +44,8 @@ from sklearn_mdn._estimators.folds import (
     members_folds,
     rows_without,
 )
-from sklearn_mdn._estimators.group import ProcessGroup, common_set
+from sklearn_mdn._estimators.group import ProcessGroup, common_set, only_numbers
+from sklearn_mdn._estimators.onnx_graph import onnx_model
 from sklearn_mdn._estimators.partial import pass_over
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
@@ -489,13 +492,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _shard_plan(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Plan:
         """The plan of a fit whose rows are spread over processes, of which these are some."""
         group = ProcessGroup(check_device(self.device))
-        data = group.together(lambda: self._validate(X, y, sample_weight))
+        data = group.together(lambda: only_numbers(self._validate(X, y, sample_weight)))
         group.check_alike("columns", data.column_names)
         group.check_alike("shape of targets", (data.target_ndim, data.rows.y.shape[1]))
         parameters = {name: repr(value) for name, value in self.get_params().items()}
         group.check_alike("parameters", parameters)
         total = float(_num_samples(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64))
-        data = group.together(lambda: common_set(group, data, total, self._continues()))
+        data = common_set(group, data, total, self._continues())
         seed = self._seed if self._continues() else group.gather(draw_seed(self.random_state))[0]
         return self._build(data, seed, group)
 
@@ -709,9 +712,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 f"got n_estimators={self.n_estimators}."
             )
 
-    def _build(
-        self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None
-    ) -> Plan:
+    def _build(self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
         embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
@@ -908,6 +909,46 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self._check_stored()
         columns = self._read(X, categorical=self.is_categorical_, reset=False)
         return self._distribution(self._networks().mixture(self._encoding().encode(columns)))
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the networks as an ONNX model, which runtimes without this package can evaluate.
+
+        Its inputs are ``numbers``, a float64 matrix of the columns of numbers in their order (NaN for a gap),
+        and the labels of each categorical column under its name: texts, where a gap is the empty text, or
+        float32 numbers. Its outputs are ``weights`` (n_samples, n_components of all members), ``means`` and
+        ``deviations``, with an axis for the targets where ``fit`` had one. Needs the package onnx.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        Raises
+        ------
+        ValueError
+            If covariances of several targets have more than deviations.
+        sklearn.exceptions.NotFittedError
+            If ``fit`` has not been called.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> MDNRegressor(max_iter=5, random_state=0).fit(X, y).to_onnx("model.onnx")  # doctest: +SKIP
+        """
+        self._check_stored()
+        columns = vars(self).get("feature_names_in_", np.arange(self.n_features_in_)).tolist()
+        model = onnx_model(
+            _network_of(**self._architecture),
+            self._stored_weights(),
+            self.calibration_,
+            self._standardization(),
+            self._encoding(),
+            [str(name) for name in columns],
+            self.target_ndim_ == 1,
+        )
+        Path(path).write_bytes(model.SerializeToString())
 
     def _rows_at_once(self, X: ArrayLike) -> int:
         self._check_stored()
