@@ -1,20 +1,57 @@
 """Sphinx configuration: ``python -m sphinx -W -b html doc doc/_build/html``."""
 
+import sys
+from pathlib import Path
+
 from sklearn_mdn import __version__
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
 
 project = "sklearn_mdn"
 author = "The sklearn_mdn developers"
 copyright = f"2026, {author}"
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_gallery.gen_gallery"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "numpydoc",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "mathml",
+]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "examples", "auto_examples/sg_execution_times.rst", "sg_execution_times.rst"]
 default_role = "literal"
+# Every reference has to lead somewhere.
+nitpicky = True
+nitpick_ignore = [("py:class", "TransformedDistribution"), ("py:class", "ClippedDistribution")]
+html_math_renderer = "mathml"
+
+html_title = html_short_title = "sklearn_mdn"
+html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
-html_css_files = ["figures.css"]
-html_theme = "alabaster"
-html_theme_options = {"description": "Mixture density networks for scikit-learn", "page_width": "1000px"}
+html_css_files = ["site.css"]
+html_favicon = "_static/logo.svg"
+html_sidebars = {"index": [], "getting_started": [], "choosing": [], "changelog": []}
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "sklearn_mdn", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "header_links_before_dropdown": 5,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+# Entries of methods in the list beside a class need not name the class again.
+toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True
 # The class template lists the methods, each with its documentation.
@@ -22,11 +59,38 @@ numpydoc_show_class_members = False
 # Parameters and returns are described in words; what signatures say is for type checkers.
 autodoc_typehints = "none"
 
+
+def mapped(name, address):
+    """An inventory from the network, or else the few entries of it that these pages refer to."""
+    return address, (None, str(HERE / "_inventories" / f"{name}.txt"))
+
+
+intersphinx_mapping = {
+    "python": mapped("python", "https://docs.python.org/3/"),
+    "sklearn": mapped("sklearn", "https://scikit-learn.org/stable/"),
+    "numpy": mapped("numpy", "https://numpy.org/doc/stable/"),
+    "scipy": mapped("scipy", "https://docs.scipy.org/doc/scipy/"),
+    "torch": mapped("torch", "https://docs.pytorch.org/docs/stable/"),
+    "matplotlib": mapped("matplotlib", "https://matplotlib.org/stable/"),
+}
+intersphinx_timeout = 10
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
+    # What a block ends with is shown if it is a table, a model or a density, not if it was drawn.
+    "capture_repr": ("_repr_html_",),
+    "doc_module": ("sklearn_mdn",),
+    "backreferences_dir": "generated/backreferences",
+    "subsection_order": [f"examples/{name}" for name in ("densities", "judging", "tables", "uses")],
+    "within_subsection_order": "FileNameSortKey",
+    "min_reported_time": 1000,
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "remove_config_comments": True,
 }
 
 

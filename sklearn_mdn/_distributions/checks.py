@@ -20,6 +20,7 @@ NO_NUMBERS = (
     *(str, bytes, complex, np.complexfloating),
     *(datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64),
 )
+MOST = 10**9  # of things that are counted, so that their number fits into an array's
 MAX_ORDER = 200  # of a moment; the standard normal distribution's overflow soon after the 300th
 
 
@@ -115,6 +116,8 @@ def check_count(value: object, name: str) -> int:
     """How many there are to be, at least one."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+    if int(value) > MOST:
+        raise ValueError(f"{name} must be at most {MOST}, got {value!r}.")
     return int(value)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Grid, common_grid
 from sklearn_mdn._mixtures.mixture import independent
 
 MAX_COMPONENTS = 4096  # of a product; a row of ten targets then takes some 700 kB
@@ -22,7 +23,7 @@ def pooled(parts: Sequence[PredictiveDistribution], weights: np.ndarray) -> Pred
     kinds = sorted({type(part).__name__ for part in parts})
     if len(kinds) > 1:
         raise ValueError(f"estimators must predict distributions of one kind, got {' and '.join(kinds)}.")
-    return parts[0]._pooled(parts, weights)
+    return parts[0]._pooled(parts, weights)._on(common_grid([part._grid for part in parts]))
 
 
 def joint(given: Sequence[PredictiveDistribution]) -> MixtureDistribution:
@@ -40,6 +41,11 @@ def joint(given: Sequence[PredictiveDistribution]) -> MixtureDistribution:
             f"joint mixture has {math.prod(sizes)}, more than {MAX_COMPONENTS}. Fit fewer components, "
             "take the density of each target from estimators_, or fit one MDNRegressor to all targets."
         )
-    return MixtureDistribution._from_mixture(
-        independent([part._mixture for part in parts]), one_dimensional=False
-    )
+    grids = [part._grid for part in parts if part._grid is not None]
+    grid = None
+    if len(grids) == len(parts):
+        grid = Grid(
+            *(np.concatenate(each) for each in zip(*((g.step, g.offset) for g in grids), strict=True))
+        )
+    mixture = independent([part._mixture for part in parts])
+    return MixtureDistribution._from_mixture(mixture, one_dimensional=False)._on(grid)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, final
 
@@ -18,17 +19,21 @@ from sklearn_mdn._distributions.checks import (
     check_weights,
     make_scale,
 )
+from sklearn_mdn._distributions.decisions import Array, on_tensors
 from sklearn_mdn._distributions.noise import balanced_noise
-from sklearn_mdn._distributions.predictive import Array, PredictiveDistribution, blocks
+from sklearn_mdn._distributions.predictive import PredictiveDistribution, blocks
+from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import CovarianceType, SeedLike
 from sklearn_mdn._mixtures.entropy import estimated_entropy, univariate_entropy
+from sklearn_mdn._mixtures.expectation import RULES, expectation, mean_over_draws, product_expectation
 from sklearn_mdn._mixtures.mixture import Mixture, concatenate_rows, pool
 from sklearn_mdn._mixtures.modes import highest_first, multivariate_modes, univariate_modes
 from sklearn_mdn._mixtures.moments import raw_moment, skewness_and_kurtosis
-from sklearn_mdn._mixtures.regions import highest_density_region
+from sklearn_mdn._mixtures.regions import Flanks, highest_density_region, monotone_pieces
 from sklearn_mdn._mixtures.scale import CholeskyScale, DiagonalScale
 from sklearn_mdn._mixtures.univariate import Univariate
+from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._torch.threads import threads_for_numbers
 
 STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "member_sizes")  # what is stored
@@ -38,6 +43,14 @@ Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
 
+@contextmanager
+def sized(n_rows: int, numbers: int) -> Iterator[None]:
+    """Put work on mixtures on as many threads as its numbers are worth, and say if they are too many."""
+    way_out = "Fewer rows at a time, as in distribution[:1000], values a row or draws need less of it."
+    with naming_memory(f"working on {n_rows} mixtures", way_out), threads_for_numbers(n_rows * numbers):
+        yield
+
+
 def by_size(
     method: Callable[Concatenate[MixtureDistribution, Arguments], Answer],
 ) -> Callable[Concatenate[MixtureDistribution, Arguments], Answer]:
@@ -45,7 +58,7 @@ def by_size(
 
     @wraps(method)
     def run(self: MixtureDistribution, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        with threads_for_numbers(len(self) * self._numbers_a_row):
+        with sized(len(self), self._numbers_a_row):
             return method(self, *args, **kwargs)
 
     return run
@@ -171,6 +184,7 @@ class MixtureDistribution(PredictiveDistribution):
                 "diagonal": isinstance(scale, DiagonalScale),
                 "one_dimensional": self._one_dimensional,
                 "member_sizes": tuple(self._sizes),
+                "grid": None if self._grid is None else self._grid.state,
             }
         )
 
@@ -184,6 +198,7 @@ class MixtureDistribution(PredictiveDistribution):
         self._mixture = Mixture(logits, means, scale)
         self._one_dimensional = state["one_dimensional"]
         self._sizes = tuple(state["member_sizes"])
+        self._on(Grid.from_state(state.get("grid")))
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -473,10 +488,23 @@ class MixtureDistribution(PredictiveDistribution):
             self._blockwise(self._mixture, Mixture.log_prob_anywhere, [y], out)
         return out
 
-    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+    def _log_recorded(self, records: Records) -> Array:
+        mixture = self._mixture
+        if isinstance(mixture.scale, CholeskyScale) and self._n_targets > 1:
+            return super()._log_recorded(records)
+        out: Array = np.empty((1, len(self)))
+        single = Mixture(mixture.logits, mixture.means, DiagonalScale(mixture.scale.std, self._n_targets))
+        self._blockwise(single, Mixture.log_recorded, [records.place[None], records.reach[None]], out)
+        return out.reshape(len(self))
+
+    def _blurred(self, factor: float, noise: Array) -> Self:
+        """With the deviations of components times a factor, and independent normal noise (D,) added."""
         logits, means, scale = self._mixture.logits, self._mixture.means, self._mixture.scale
         mixture = Mixture(logits, means, scale.stretch(means.new_full((self._n_targets,), factor)))
-        return mixture.blur(torch.from_numpy(noise)).log_prob(torch.from_numpy(y)).numpy()
+        return self._like(mixture.blur(torch.from_numpy(noise)))
+
+    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+        return self._blurred(factor, noise)._mixture.log_prob(torch.from_numpy(y)).numpy()
 
     def _responsibilities(self, y: Array) -> Array:
         out = np.empty((*y.shape[:2], self._n_components))
@@ -537,6 +565,31 @@ class MixtureDistribution(PredictiveDistribution):
         log_threshold = np.concatenate([np.empty(0), *(part[1].numpy() for part in found)])
         return stack_padded([part[0] for part in found], 2), log_threshold
 
+    def _level(self, y: Array) -> Array:
+        out, width = np.empty(y.shape[:2]), self._n_components**2
+
+        def outside(part: Flanks, y: Tensor) -> Tensor:
+            return part.outside(y.squeeze(-1))
+
+        self._blockwise(self._single, outside, [y], out, width=width, prepare=monotone_pieces)
+        return 1.0 - out
+
+    def _expectation(
+        self, function: Callable[[Array], Array], points: Array, n_samples: int, random_state: SeedLike
+    ) -> tuple[Array, Array]:
+        asked, settled = on_tensors(function), np.zeros(len(self))
+        if not len(self):
+            return settled, settled
+        if self._n_targets == 1:
+            value, doubtful = expectation(
+                self._single, lambda y: asked(y.unsqueeze(-1)), torch.from_numpy(points.copy())
+            )
+            return value.numpy(), doubtful.numpy()
+        if self._n_targets in RULES:
+            return product_expectation(self._mixture, asked).numpy(), settled
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+        return mean_over_draws(self._mixture.draw_alike(uniform, noise), asked).numpy(), settled
+
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         if self._n_targets == 1:
             found = self._by_rows(self._mixture, univariate_entropy, 10 * self._n_components**2)
@@ -551,8 +604,9 @@ class MixtureDistribution(PredictiveDistribution):
 
     def _draw(self, count: int, uniform: np.random.Generator, noise: np.random.Generator) -> Array:
         n_targets = self._n_targets
-        drawn, width = np.empty((len(self), n_targets, count)), count * n_targets
-        with threads_for_numbers(len(self) * max(width, self._n_components)):
+        width = count * n_targets
+        with sized(len(self), max(width, self._n_components)):
+            drawn = np.empty((len(self), n_targets, count))
             for rows in blocks(len(self), width):
                 part = self._mixture.take(rows)
                 n_rows = len(part.logits)
@@ -599,13 +653,19 @@ class MixtureDistribution(PredictiveDistribution):
         kernel: Callable[..., Tensor],
         arguments: Sequence[NDArray[Any]],
         out: Array,
+        width: int | None = None,
+        prepare: Callable[[Any], Any] = lambda part: part,
     ) -> None:
-        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block."""
+        """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
+
+        A block costs ``width`` numbers for each of its entries. What the kernel gets in place of the
+        parameters of a block of rows, ``prepare`` makes once.
+        """
         n_lead, n_rows = out.shape[:2]
-        width = self._n_components * self._n_targets
-        with threads_for_numbers(n_lead * n_rows * width):
+        width = self._n_components * self._n_targets if width is None else width
+        with sized(n_rows, n_lead * width):
             for rows in blocks(n_rows, width):
-                part = parameters.take(rows)
+                part = prepare(parameters.take(rows))
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
                     tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                     out[lead, rows] = kernel(part, *tensors).numpy()
@@ -614,7 +674,7 @@ class MixtureDistribution(PredictiveDistribution):
         self, parameters: Parameters, kernel: Callable[[Parameters], Answer], width: int
     ) -> list[Answer]:
         """A kernel's answers for blocks of rows; a row costs ``width`` numbers."""
-        with threads_for_numbers(len(self) * width):
+        with sized(len(self), width):
             return [kernel(parameters.take(rows)) for rows in blocks(len(self), width)]
 
     @cached_property

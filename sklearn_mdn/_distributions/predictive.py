@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
@@ -21,17 +21,18 @@ from sklearn_mdn._distributions.checks import (
     not_broadcast,
     warn_of_column,
 )
+from sklearn_mdn._distributions.decisions import Array, Decisions
+from sklearn_mdn._distributions.html import rows_as_html
 from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
+from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.typing import Rows, SeedLike, Targets
 from sklearn_mdn._mixtures.mixture import EnergyDraws
-from sklearn_mdn._mixtures.regions import drawn_threshold
-
-Array = NDArray[np.float64]
+from sklearn_mdn._mixtures.regions import drawn_level, drawn_threshold
 
 BLOCK_NUMBERS = 2**17  # numbers in one temporary array of a block: about what stays in the cache
 
 
-class PredictiveDistribution(ABC):
+class PredictiveDistribution(Decisions):
     """Distributions of the target, one for each of n rows, whatever their kind.
 
     The abstract face of :class:`MixtureDistribution`, :class:`TransformedDistribution` and
@@ -61,6 +62,7 @@ class PredictiveDistribution(ABC):
     __module__ = "sklearn_mdn"
 
     _one_dimensional: bool  # whether the target has no axis of its own
+    _grid: Grid | None = None  # that recorded values of the targets lie on
 
     @classmethod
     def concatenate(cls, distributions: Iterable[Self]) -> Self:
@@ -98,7 +100,8 @@ class PredictiveDistribution(ABC):
         targets = [part._targets for part in distributions]
         if len(set(targets)) > 1:
             raise ValueError(f"distributions must have the same targets, got {', '.join(targets)}.")
-        return distributions[0]._joined(distributions)
+        joined = distributions[0]._joined(distributions)
+        return joined._on(common_grid([part._grid for part in distributions]))
 
     @abstractmethod
     def __len__(self) -> int:
@@ -119,7 +122,7 @@ class PredictiveDistribution(ABC):
                     f"of shape {rows.shape} and {rows.dtype}."
                 )
             rows = rows if rows.size else rows.astype(np.int64)
-        return self._take(np.arange(len(self))[rows].copy())
+        return self._take(np.arange(len(self))[rows].copy())._on(self._grid)
 
     # With a length and rows, NumPy would take it for a sequence of sequences without end.
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.float64]:
@@ -136,7 +139,14 @@ class PredictiveDistribution(ABC):
         parts = [f"{len(self)} row{'s' * (len(self) != 1)}"]
         parts += [f"{n_components} component{'s' * (n_components != 1)}", self._targets]
         parts += [f"{n_members} members"] * (n_members > 1)
-        return f"<{type(self).__name__}: {', '.join([*parts, *self._what_is_special()])}>"
+        parts += self._what_is_special()
+        if self._grid is not None:
+            parts.append(f"resolution {', '.join(f'{step:g}' for step in self._grid.step)}")
+        return f"<{type(self).__name__}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        return rows_as_html(self)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -208,8 +218,8 @@ class PredictiveDistribution(ABC):
         >>> dist.pdf(2.0).round(4)
         array([0.5598])
         """
-        log_density = self._joint(self._log_density, y)
-        return np.exp(log_density, out=log_density)
+        log_density: Array = self._joint(self._log_density, y)
+        return np.asarray(np.exp(log_density, out=log_density))
 
     def cdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y <= y), of each target on its own.
@@ -361,6 +371,47 @@ class PredictiveDistribution(ABC):
         9.8378e-99
         """
         return self._per_target(self._prob, a=a, b=b)
+
+    def probabilities(self, values: ArrayLike) -> NDArray[np.float64]:
+        """P(Y = v) for values v on the grid of a ``resolution``, of each target on its own.
+
+        That is P(v - r / 2 < Y <= v + r / 2), for the probability that a target with the resolution r is
+        recorded as v.
+
+        Parameters
+        ----------
+        values : array-like of shape (V,), or number
+            Values, the same for each row and target; a number is a list of one.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, V) or (n, D, V)
+            Rows sum to one where the values are all those of the grid.
+
+        Raises
+        ------
+        ValueError
+            If the targets have no resolution, or the values are no list of numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_mdn import MDNRegressor
+        >>> X, y = np.arange(100.0)[:, None], np.arange(100) % 3
+        >>> model = MDNRegressor(2, resolution=1, max_iter=5, random_state=0).fit(X, y)
+        >>> model.predict_distribution(X[:4]).probabilities([0, 1, 2]).shape
+        (4, 3)
+        """
+        array, step = (
+            np.atleast_1d(check_finite(values, "values")),
+            self._steps("values have probabilities only"),
+        )
+        if array.ndim != 1:
+            raise ValueError(f"values must be a list of numbers, got an array of shape {array.shape}.")
+        shape = len(array), len(self), self._n_targets
+        place = np.broadcast_to(array[:, np.newaxis, np.newaxis], shape)
+        found = self._prob(place - 0.5 * step, place + 0.5 * step)
+        return np.moveaxis(self._squeeze(found), 0, -1)
 
     def ppf(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles: y with P(Y <= y) = q, of each target on its own.
@@ -544,8 +595,8 @@ class PredictiveDistribution(ABC):
 
         See Also
         --------
-        cov : Covariances of the targets as well.
-        variance_split : The parts within and between the members of an ensemble.
+        MixtureDistribution.cov : Covariances of the targets as well.
+        MixtureDistribution.variance_split : The parts within and between the members of an ensemble.
 
         Examples
         --------
@@ -730,16 +781,128 @@ class PredictiveDistribution(ABC):
         confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
         check_seed(random_state)
         if self._n_targets == 1:
-            log_threshold = self._regions(confidence)[1]
-        else:
-            ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
-            found = [np.empty(0)]
+            return self._joint(lambda y: self._in_region(y, confidence), y)
+        return self._joint(self._log_density, y) >= self._log_threshold(confidence, n_samples, random_state)
+
+    def hdr_threshold(
+        self, confidence: float, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Density at the border of the highest-density region of a probability, for any number of targets.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability of the region, inside (0, 1).
+        n_samples : int, default=1024
+            Draws a row that tell the threshold of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        threshold : ndarray of shape (n,)
+            The region is where the density is at least this.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is not inside (0, 1), ``n_samples`` is not a positive integer, or
+            ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region itself, for one target.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_threshold(0.9).round(4)
+        array([0.0678])
+        """
+        confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        return np.exp(self._log_threshold(confidence, n_samples, random_state))
+
+    def _log_threshold(self, confidence: float, n_samples: int, random_state: SeedLike) -> Array:
+        """Log densities at the borders of the regions, (n,)."""
+        if self._n_targets == 1:
+            return self._regions(confidence)[1]
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+        found = [np.empty(0)]
+        for rows in blocks(len(self), self._draws_width(n_samples)):
+            part = self[rows]
+            log_density = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
+            found.append(drawn_threshold(torch.from_numpy(log_density.T), confidence).numpy())
+        return np.concatenate(found)
+
+    def hdr_level(
+        self, y: ArrayLike, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Probability of the smallest highest-density region that holds y, P(p(Y) > p(y)).
+
+        Zero at the mode, near one in the tails. y lies in the region of a confidence, :meth:`in_hdr`, if its
+        level is not above that. Of a calibrated prediction the levels of what is observed are uniform.
+
+        Parameters
+        ----------
+        y : array-like
+            Broadcasts against (n,), or against (n, D) with the D targets on its last axis.
+        n_samples : int, default=1024
+            Draws a row that tell the levels of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        level : ndarray of shape (..., n)
+
+        Raises
+        ------
+        ValueError
+            If y does not broadcast or does not have D entries on its last axis, ``n_samples`` is not a
+            positive integer, or ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region of a level, for one target.
+
+        Notes
+        -----
+        Exact for one target. For several it is the share of draws of higher density, linear in the log
+        density between them; the draws are those of :meth:`in_hdr`. Beyond the draw of the lowest density the
+        rest falls with the density, so that levels still tell which of two y is farther out.
+
+        References
+        ----------
+        Izbicki, R., Shimizu, G. and Stern, R. B. (2022). CD-split and HPD-split: efficient conformal regions
+        in high dimensions. Journal of Machine Learning Research, 23(87).
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_level([[2.0], [-1.0], [0.5]]).round(3)
+        array([[0.002],
+               [0.654],
+               [0.961]])
+        """
+        n_samples = check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        if self._n_targets == 1:
+            return self._joint(self._level, y)
+        ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
+
+        def level(y: Array) -> Array:
+            found = np.empty(y.shape[:2])
             for rows in blocks(len(self), self._draws_width(n_samples)):
                 part = self[rows]
-                log_density = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
-                found.append(drawn_threshold(torch.from_numpy(log_density.T), confidence).numpy())
-            log_threshold = np.concatenate(found)
-        return self._joint(self._log_density, y) >= log_threshold
+                drawn = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
+                log_density = part._log_density(y[:, rows])
+                found[:, rows] = drawn_level(torch.from_numpy(drawn.T), torch.from_numpy(log_density)).numpy()
+            return found
+
+        return self._joint(level, y)
 
     def entropy(self, *, n_samples: int = 1024, random_state: SeedLike = 0) -> NDArray[np.float64]:
         """Differential entropy of the targets together, in nats.
@@ -918,7 +1081,9 @@ class PredictiveDistribution(ABC):
 
         return self._joint(score, y)
 
-    def rvs(self, size: int | None = None, random_state: SeedLike = None) -> NDArray[np.float64]:
+    def rvs(
+        self, size: int | None = None, random_state: SeedLike = None, *, rounded: bool = False
+    ) -> NDArray[np.float64]:
         """Draws.
 
         Parameters
@@ -927,6 +1092,8 @@ class PredictiveDistribution(ABC):
             Number of draws a row, M. None is one draw without an axis of its own.
         random_state : int, RandomState, Generator or None, default=None
             Seed or generator. None takes fresh entropy; NumPy's global state is neither read nor set.
+        rounded : bool, default=False
+            Whether to round draws as values were that the estimator with a ``resolution`` was fitted to.
 
         Returns
         -------
@@ -935,7 +1102,8 @@ class PredictiveDistribution(ABC):
         Raises
         ------
         ValueError
-            If the size is not a number of draws, or ``random_state`` no seed.
+            If the size is not a number of draws, ``random_state`` no seed, or the targets have no
+            resolution that draws could be rounded to.
 
         Examples
         --------
@@ -946,7 +1114,8 @@ class PredictiveDistribution(ABC):
         """
         count = 1 if size is None else check_count(size, "size")
         # A stream each, so that blocks draw what one large call would have drawn.
-        drawn = self._draw(count, *child_generators(random_state, 2))
+        streams = child_generators(random_state, 2)
+        drawn = self._draw_rounded(count, *streams) if rounded else self._draw(count, *streams)
         return drawn[..., 0] if size is None else drawn
 
     def marginal(self, targets: Targets) -> Self:
@@ -979,7 +1148,8 @@ class PredictiveDistribution(ABC):
                 [ 1.,  2.]]])
         """
         chosen = check_targets(targets, self._n_targets)
-        return self._marginal(chosen, one_dimensional=isinstance(targets, Integral))
+        marginal = self._marginal(chosen, one_dimensional=isinstance(targets, Integral))
+        return marginal if self._grid is None else marginal._on(self._grid.of(chosen))
 
     def condition(self, targets: Targets, values: ArrayLike) -> Self:
         """Distribution of the other targets, given the values of these.
@@ -1028,7 +1198,9 @@ class PredictiveDistribution(ABC):
             raise ValueError(
                 f"values must have the shape {(len(self), width)} or {(width,)}, got {np.shape(values)}."
             )
-        return self._condition(chosen, np.array(np.broadcast_to(array, (len(self), width))))
+        conditional = self._condition(chosen, np.array(np.broadcast_to(array, (len(self), width))))
+        rest = [j for j in range(self._n_targets) if j not in chosen]
+        return conditional if self._grid is None else conditional._on(self._grid.of(rest))
 
     def members(self) -> list[Self]:
         """Distributions that the members of an ensemble predict, each on its own.
@@ -1045,7 +1217,7 @@ class PredictiveDistribution(ABC):
         >>> dist.members()
         [<MixtureDistribution: 1 row, 2 components, 1-d target>]
         """
-        return self._members()
+        return [member._on(self._grid) for member in self._members()]
 
     # What a kind of distribution tells of itself. Arrays of y are (m, n, D): m values for each row.
 
@@ -1092,6 +1264,22 @@ class PredictiveDistribution(ABC):
     @abstractmethod
     def _log_density(self, y: Array) -> Array:
         """Log density (m, n) of the targets together; of an atom the log of its probability."""
+
+    def _log_recorded(self, records: Records) -> Array:
+        """Log probability (n,) of records (n, D), in which values have densities."""
+        if self._n_targets > 1:
+            raise ValueError(
+                f"The probability of an interval needs one target, or several that are independent within "
+                f"components, got {self._targets}."
+            )
+        place, reach = records.place[np.newaxis], records.reach[np.newaxis]
+        finite = np.where(np.isinf(reach), 0.0, reach)
+        with np.errstate(divide="ignore"):
+            within = np.log(self._prob(place - finite, place + finite))
+        tails = np.where(reach > 0.0, self._log_sf(place), self._log_cdf(place))
+        found: Array = np.where(np.isinf(reach), tails, within)
+        found = np.where(reach == 0.0, self._log_density(place)[..., np.newaxis], found)
+        return found.reshape(len(self))
 
     @abstractmethod
     def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
@@ -1161,6 +1349,15 @@ class PredictiveDistribution(ABC):
     def _regions(self, confidence: float) -> tuple[Array, Array]:
         """Intervals (n, J, 2) of the highest density region of the one target, and log thresholds (n,)."""
 
+    def _in_region(self, y: Array, confidence: float) -> NDArray[np.bool_]:
+        """Whether y (m, n, 1) lies in the highest density region, (m, n)."""
+        held: NDArray[np.bool_] = self._log_density(y) >= self._regions(confidence)[1]
+        return held
+
+    @abstractmethod
+    def _level(self, y: Array) -> Array:
+        """Probability of higher density than at y (m, n, 1), (m, n)."""
+
     @abstractmethod
     def _entropy(self, n_samples: int, random_state: SeedLike) -> Array:
         """Differential entropy, (n,)."""
@@ -1190,6 +1387,41 @@ class PredictiveDistribution(ABC):
         return []
 
     # What is the same for all kinds.
+
+    def _on(self, grid: Grid | None) -> Self:
+        """The same, as what was recorded on a grid; for a distribution that nobody has seen yet."""
+        self._grid = grid
+        return self
+
+    def _steps(self, wanted: str) -> Array:
+        """Steps of the grid (D,), which a fit with a resolution has."""
+        if self._grid is None or not self._grid.step.all():
+            raise ValueError(
+                f"{wanted} with a resolution of each target, as a fit with resolution=1 or "
+                'resolution="auto" to targets on a grid has it.'
+            )
+        return self._grid.step
+
+    def _log_score(self, records: Records) -> Array:
+        """Log probability (n,) of what was recorded, values (n, D) standing for what is rounded to them."""
+        if self._grid is not None:
+            records = records.rounded(self._grid.step)
+        if records.exact.all():
+            return self._log_density(records.place[np.newaxis]).reshape(len(self))
+        return self._log_recorded(records)
+
+    def _draw_rounded(self, count: int, uniform: np.random.Generator, noise: np.random.Generator) -> Array:
+        """Draws on the grid of recorded values."""
+        self._steps("rounded draws can be had only")
+        assert self._grid is not None
+        drawn = self._draw(count, uniform, noise)
+        if self._one_dimensional:
+            return self._grid.rounded(drawn[..., np.newaxis])[..., 0]
+        return np.moveaxis(self._grid.rounded(np.moveaxis(drawn, 1, -1)), -1, 1)
+
+    @property
+    def _has_target_axis(self) -> bool:
+        return not self._one_dimensional
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -1247,11 +1479,12 @@ class PredictiveDistribution(ABC):
         size = int(np.prod(shape[:-1] if len(self) == 1 else shape[:-2]))
         return [np.broadcast_to(v, shape).reshape(size, len(self), n_targets) for v in views], shape
 
-    def _joint(self, kernel: Callable[[Array], Array], y: ArrayLike) -> Array:
+    def _joint(self, kernel: Callable[[Array], Any], y: ArrayLike) -> NDArray[Any]:
         """A kernel's answers for the targets together, (..., n) or (..., n, K)."""
         (aligned,), shape = self._aligned(exact=True, y=y)
         out = kernel(aligned)
-        return out.reshape(*shape[:-1], *out.shape[2:])
+        answer: NDArray[Any] = out.reshape(*shape[:-1], *out.shape[2:])
+        return answer
 
     def _per_target(
         self, kernel: Callable[..., Array], *, levels: bool = False, **arguments: ArrayLike
@@ -1267,6 +1500,8 @@ class PredictiveDistribution(ABC):
 
         def kernel(levels: Array) -> Array:
             inside = (levels > 0) & (levels < 1)
+            if inside.all():
+                return self._quantile(levels, upper_tail)
             lowest, highest = self._support()
             ends = np.where((levels == 0) == upper_tail, highest, lowest)
             return np.where(inside, self._quantile(np.where(inside, levels, 0.5), upper_tail), ends)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-# One more whenever a version stores what an earlier one would misread; ``read_state`` then brings states of
-# the formats before into the new form. States without a number are from before there were numbers.
-STATE_FORMAT = 1
+from sklearn_mdn._distributions.documented import DocumentedEstimator
+
+# One more whenever a version stores what an earlier one would misread; classes then bring states of the
+# formats before into the new form. States without a number are from before there were numbers. From 2 on,
+# networks know how far they are to be moved to the marginal density.
+STATE_FORMAT = 2
 FORMAT_KEY = "_sklearn_mdn_format"
 
 
@@ -49,8 +52,11 @@ _CAUSE = (
 )
 
 
-class StoredEstimator(BaseEstimator):
+class StoredEstimator(DocumentedEstimator, BaseEstimator):
     """An estimator whose state carries the number of its format, as scikit-learn's carry its version."""
+
+    # Parameters that earlier versions did not have, with the values that stand for what those did.
+    _EARLIER: ClassVar[dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters, fitted attributes and the number of the format."""
@@ -60,7 +66,7 @@ class StoredEstimator(BaseEstimator):
         """Take what ``__getstate__`` gave, unless it is of a later format; new parameters have defaults."""
         defaults = {name: given.default for name, given in signature(type(self)).parameters.items()}
         later = {name: value for name, value in defaults.items() if value is not Parameter.empty}
-        super().__setstate__(later | read_state(state, type(self).__name__))
+        super().__setstate__(later | self._EARLIER | read_state(state, type(self).__name__))
 
     def _check_fitted(self, *names: str) -> None:
         """Refuse to go on if ``fit`` has not been called, or what it sets is not there."""

@@ -13,8 +13,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_X_y, column_or_1d
+from sklearn.utils.validation import _num_samples, check_X_y, column_or_1d
 
+from sklearn_mdn._distributions.records import Grid, Records, check_grid, found_step
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.rows import Table, encoded_rows, present_rows
 from sklearn_mdn._tables.columns import Columns
@@ -36,13 +37,73 @@ def naming(argument: str) -> Iterator[None]:
 
 
 def check_targets_of(
-    columns: Columns, y: Any, estimator: BaseEstimator, min_rows: int = 2
+    columns: Columns, y: Any, estimator: BaseEstimator, y_upper: Any = None, min_rows: int = 2
 ) -> NDArray[np.float64]:
-    """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both."""
-    _, y = check_X_y(
-        stand_in(columns), y, multi_output=True, ensure_min_samples=min_rows, estimator=estimator
+    """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both.
+
+    With ``y_upper`` they may be minus infinity.
+    """
+    check_lengths(len(columns), y)
+    values = y
+    if y_upper is not None:
+        values = np.array(y, dtype=np.float64)
+        values[np.isneginf(values)] = 0.0
+    _, values = check_X_y(
+        stand_in(columns), values, multi_output=True, ensure_min_samples=min_rows, estimator=estimator
     )
-    return np.asarray(y, dtype=np.float64)
+    return np.asarray(values if y_upper is None else y, dtype=np.float64).reshape(values.shape)
+
+
+def grid_of(resolution: Any, records: Records, names: Sequence[str | int] | None) -> Grid:
+    """The grids that recorded values lie on, one a target: as ``resolution`` says, or found."""
+    n_targets = records.place.shape[1]
+    steps = np.asarray(resolution, dtype=object)
+    auto = isinstance(resolution, str)
+    numbers = [isinstance(step, Real) and 0.0 <= float(step) < np.inf for step in steps.flat]
+    if not (auto and resolution == "auto") and (not all(numbers) or steps.shape not in ((), (n_targets,))):
+        raise ValueError(
+            'resolution must be "auto", a number that is not negative, or one for each of the '
+            f"{n_targets} targets (0 where values were recorded as they are), got {resolution!r}."
+        )
+    found, offsets = [], []
+    for j, step in enumerate(np.broadcast_to(steps, n_targets)):
+        values = records.place[records.exact[:, j], j]
+        found.append(found_step(values) if auto else float(step))
+        offsets.append(
+            check_grid(values, found[-1], target=of_target(names, j, n_targets)) if found[-1] else 0.0
+        )
+    return Grid(np.array(found), np.array(offsets))
+
+
+def check_on(grid: Grid, records: Records, names: Sequence[str | int] | None, argument: str) -> None:
+    """Refuse values that do not lie on the grid of those before."""
+    for j, (step, offset) in enumerate(zip(grid.step.tolist(), grid.offset.tolist(), strict=True)):
+        values = records.place[records.exact[:, j], j]
+        if step:
+            check_grid(values, step, offset, argument, of_target(names, j, len(grid.step)))
+
+
+def check_independent(table: Table, covariance_type: str) -> None:
+    """Refuse intervals whose probabilities have no closed form."""
+    n_targets = table.y.shape[1]
+    if n_targets > 1 and covariance_type in ("full", "tied") and table.reach is not None:
+        raise ValueError(
+            "y_upper, resolution and limits need targets that are independent within components, "
+            f"covariance_type='diag' or 'spherical', got {covariance_type!r} and {n_targets} targets."
+        )
+
+
+def of_target(names: Sequence[str | int] | None, number: int, n_targets: int) -> str:
+    """Which target, if there are several."""
+    return "" if n_targets == 1 else f" of target {number if names is None else names[number]!r}"
+
+
+def check_lengths(n_rows: int, y: Any) -> None:
+    """Refuse targets that are not one a row; scikit-learn's error does not say which is which."""
+    if y is not None and (n_targets := _num_samples(y)) != n_rows:
+        raise ValueError(
+            f"y must have an entry for each row of X: X has {n_rows} rows, and y has {n_targets} entries."
+        )
 
 
 def stand_in(columns: Columns) -> NDArray[np.float64]:
@@ -52,7 +113,7 @@ def stand_in(columns: Columns) -> NDArray[np.float64]:
 
 def weighted_table(
     columns: Columns,
-    y: NDArray[np.float64],
+    records: Records,
     sample_weight: ArrayLike | None,
     encoding: Encoding | None,
     min_rows: int,
@@ -64,7 +125,8 @@ def weighted_table(
         n_rows = np.count_nonzero(present_rows(sample_weight, len(columns)))
         if n_rows < min_rows:
             raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
-    return encoded_rows(columns, y.reshape(len(y), -1), sample_weight, encoding, group)
+    reach = None if records.exact.all() else records.reach
+    return encoded_rows(columns, records.place, sample_weight, encoding, group, reach)
 
 
 def names_of_targets(y: Any) -> tuple[str, ...] | None:
@@ -83,7 +145,8 @@ def group_keys(groups: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | N
     """A number in [0, 1) for the group of each row, which hangs on its label alone; None for one group."""
     if groups is None:
         return None
-    labels = column_or_1d(groups, input_name="groups").tolist()
+    with naming("groups"):
+        labels = column_or_1d(groups, input_name="groups").tolist()
     if len(labels) != n_rows:
         raise ValueError(f"groups must have an entry for each of the {n_rows} rows of X, got {len(labels)}.")
     different = set(labels)

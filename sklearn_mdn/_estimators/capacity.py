@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.encoding import Encoding
+from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._training.loop import History, MemberSettings
 
 # Which a stack keeps for each parameter: itself, its average and its best value, two moments, temporaries.
@@ -41,7 +41,7 @@ def check_device(device: str) -> torch.device:
 def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names: tuple[str, ...]) -> None:
     """Refuse networks that memory has no room for."""
     try:
-        np.empty((NUMBERS_A_PARAMETER, n_members, network.n_parameters))
+        np.empty((NUMBERS_A_PARAMETER, int(n_members), network.n_parameters))
         return
     except (MemoryError, ValueError):
         pass
@@ -61,24 +61,13 @@ def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names:
     )
 
 
-@contextmanager
-def naming_memory(n_parameters: int, n_networks: int) -> Iterator[None]:
+def naming_training_memory(n_parameters: int, n_networks: int) -> AbstractContextManager[None]:
     """Say of memory that ran out in training what took it."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out_of_memory(error):
-            raise
-        raise MemoryError(
-            f"Memory ran out in training {n_networks} network(s) of {n_parameters} parameters. Smaller "
-            "hidden_layer_sizes, batch_size, n_components or n_estimators (in an MDNSearchCV also "
-            f"max_stack_bytes and n_jobs) need less of it. ({str(error).splitlines()[0]})"
-        ) from error
-
-
-def ran_out_of_memory(error: Exception) -> bool:
-    """Whether memory is what an error is about: on the CPU PyTorch raises a plain RuntimeError."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+    return naming_memory(
+        f"training {n_networks} network(s) of {n_parameters} parameters",
+        "Smaller hidden_layer_sizes, batch_size, n_components or n_estimators (in an MDNSearchCV also "
+        "max_stack_bytes and n_jobs) need less of it.",
+    )
 
 
 def untrainable(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from numbers import Number
-from typing import Literal, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +18,16 @@ from sklearn.utils.validation import _num_samples
 from sklearn_mdn._distributions.checks import check_count, check_level_list
 from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Records
 from sklearn_mdn._distributions.row_weights import row_mean
 from sklearn_mdn._estimators.inputs import row_blocks
-from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK
+from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, TooFarError
+from sklearn_mdn._torch.memory import naming_memory
 
 # Rows whose densities may always be held at once.
 FEW_ROWS = 64
+
+Method = TypeVar("Method", bound=Callable[..., object])
 
 
 def check_numeric(y: object, name: str = "y") -> None:
@@ -60,6 +65,56 @@ def check_target(y: ArrayLike, shape: tuple[int, ...], name: str = "y") -> NDArr
     return target
 
 
+def check_records(
+    y: ArrayLike, y_upper: ArrayLike | None, shape: tuple[int, ...], name: str = "y"
+) -> Records:
+    """What was recorded of targets of exactly this shape: values y, or that they lie up to ``y_upper``."""
+    if y_upper is None:
+        return Records.of(check_target(y, shape, name).reshape(shape[0], -1))
+    upper_name = name.replace("y", "y_upper", 1)
+    lower = _check_end(y, -np.inf, shape, name)
+    upper = _check_end(y_upper, np.inf, shape, upper_name)
+    for wrong, expected in (
+        (upper < lower, f"{upper_name} must not be below {name}"),
+        (
+            np.isinf(lower) & np.isinf(upper),
+            f"{name} and {upper_name} must not both be infinite, which says nothing of a target: leave such "
+            "rows out",
+        ),
+    ):
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            more = f", and so in {wrong.sum()} places" if wrong.sum() > 1 else ""
+            raise ValueError(
+                f"{expected}; got {name}={lower[first]:g} and {upper_name}={upper[first]:g} in row "
+                f"{first[0]}{more}."
+            )
+    return Records.between(lower.reshape(shape[0], -1), upper.reshape(shape[0], -1))
+
+
+def _check_end(values: ArrayLike, end: float, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    """Ends of intervals, which may also be this infinity."""
+    check_numeric(values, name)
+    array = np.array(values, dtype=np.float64)
+    open_ends = array == end
+    array[open_ends] = 0.0
+    array = check_target(array, shape, name)
+    array[open_ends] = end
+    return array
+
+
+def naming_memory_of(method: Method) -> Method:
+    """Say of memory that ran out in a method what needs less of it."""
+
+    @wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> object:
+        way_out = "Fewer rows at a time, a smaller n_samples or fewer quantiles need less of it."
+        with naming_memory(f"{type(self).__name__}.{method.__name__}", way_out):
+            return method(self, *args, **kwargs)
+
+    return cast(Method, run)
+
+
 class DensityRegressorMixin(RegressorMixin, ABC):
     """Point predictions, draws and scores of a regressor that predicts mixtures.
 
@@ -87,7 +142,10 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             yield self.predict_distribution(X)
         else:
             for rows in row_blocks(n_rows, at_once):
-                yield self.predict_distribution(_safe_indexing(X, rows))
+                try:
+                    yield self.predict_distribution(_safe_indexing(X, rows))
+                except TooFarError as error:
+                    raise TooFarError(rows.start + error.row, error.value) from None
 
     @overload
     def predict(
@@ -104,6 +162,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         self, X: ArrayLike, return_std: bool, quantiles: None = None
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 
+    @naming_memory_of
     def predict(
         self, X: ArrayLike, return_std: bool = False, quantiles: ArrayLike | None = None
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -158,6 +217,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         parts = [part.ppf(levels.reshape(-1, *(1,) * part.mean().ndim)) for part in self._distributions(X)]
         return np.moveaxis(np.concatenate(parts, axis=1), 0, -1)
 
+    @naming_memory_of
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Mixing proportions of the components of the predicted mixtures.
 
@@ -181,11 +241,14 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         return np.concatenate([part.weights for part in self._distributions(X)])
 
+    @naming_memory_of
     def sample(
         self,
         X: ArrayLike,
         n_samples: int = 1,
         random_state: int | np.random.RandomState | None = None,
+        *,
+        rounded: bool = False,
     ) -> NDArray[np.float64]:
         """Draw targets from the predicted densities.
 
@@ -197,6 +260,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             Draws a row.
         random_state : int, RandomState instance or None, default=None
             An int gives the same draws in every call, None fresh ones.
+        rounded : bool, default=False
+            Whether to round draws as the values were that an estimator with a ``resolution`` was fitted to.
 
         Returns
         -------
@@ -207,7 +272,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Raises
         ------
         ValueError
-            If ``n_samples`` is not a positive integer.
+            If ``n_samples`` is not a positive integer, or there is no resolution that draws could be rounded
+            to.
 
         Examples
         --------
@@ -220,10 +286,18 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         n_samples = check_count(n_samples, "n_samples")
         streams = child_generators(random_state, 2)
-        return np.concatenate([part._draw(n_samples, *streams) for part in self._distributions(X)])
+        parts = self._distributions(X)
+        if rounded:
+            return np.concatenate([part._draw_rounded(n_samples, *streams) for part in parts])
+        return np.concatenate([part._draw(n_samples, *streams) for part in parts])
 
-    def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.float64]:
+    @naming_memory_of
+    def score_samples(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, y_upper: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Log density of each target given its row, log p(y_i | x_i).
+
+        With a ``resolution`` it is the log probability of what was recorded.
 
         Parameters
         ----------
@@ -232,6 +306,9 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets, exactly as wide as in ``fit``. None scores the estimator's own ``predict(X)``:
             low where the mean falls between modes.
+        y_upper : array-like of the shape of y, default=None
+            Upper ends of the intervals in which targets lie above ``y``, as in ``fit``: what is scored of
+            these is their probability.
 
         Returns
         -------
@@ -241,7 +318,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         Raises
         ------
         ValueError
-            If ``y`` has another shape than the target in ``fit``.
+            If ``y`` or ``y_upper`` has another shape than the target in ``fit``, intervals are none, or
+            several targets are not independent within components.
 
         Examples
         --------
@@ -252,17 +330,27 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> model.score_samples(X[:3], y[:3]).shape
         (3,)
         """
+        if y is None and y_upper is not None:
+            raise ValueError("y_upper must come with the y that lies below it, got it alone.")
         scores: list[NDArray[np.float64]] = []
-        target, start = None, 0
+        records, start = None, 0
         for part in self._distributions(X):
             center, stop = part.mean(), start + len(part)
-            if y is not None and target is None:
-                target = check_target(y, (_num_samples(X), *center.shape[1:]))
-            scores.append(part.logpdf(center if target is None else target[start:stop]))
+            if y is not None and records is None:
+                records = check_records(y, y_upper, (_num_samples(X), *center.shape[1:]))
+            own = Records.of(center.reshape(len(part), -1)) if records is None else records[start:stop]
+            scores.append(part._log_score(own))
             start = stop
         return np.concatenate(scores)
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        y_upper: ArrayLike | None = None,
+    ) -> float:
         """Mean log-likelihood of the targets; higher is better.
 
         Parameters
@@ -273,6 +361,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
             Targets, exactly as wide as in ``fit``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the mean.
+        y_upper : array-like of the shape of y, default=None
+            Upper ends of the intervals in which targets lie above ``y``, as in ``fit``.
 
         Returns
         -------
@@ -295,7 +385,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         if y is None:
             raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
-        return float(row_mean(self.score_samples(X, y), sample_weight))
+        return float(row_mean(self.score_samples(X, y, y_upper=y_upper), sample_weight))
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sklearn_mdn._estimators.folds import member_generator
 from sklearn_mdn._estimators.moments import Moments, moments_of
-from sklearn_mdn._estimators.rows import Standardization, TrainingSet
+from sklearn_mdn._estimators.rows import Standardization, TrainingSet, number_range
 from sklearn_mdn._training.rows import Member
 
 Answer = TypeVar("Answer")
@@ -171,4 +171,14 @@ def common_set(group: ProcessGroup, data: TrainingSet, total_weight: float, cont
         of_x, of_y = (group.moments(moments_of(values, weight)) for values in (raw, y))
         standardization = Standardization(of_x.mean, of_x.scale, of_x.gaps, of_y.mean, of_y.scale)
     table = replace(rows, x=standardization.inputs([raw]), y=standardization.y(y), weight=weight)
-    return replace(data, rows=table, standardization=standardization)
+    sums = torch.tensor([weight.sum(), weight @ weight], dtype=torch.float64, device="cpu")
+    total, squares = group.sum(sums).tolist()
+    ranges = group.gather(number_range(table.x))
+    low, high = np.min([side[0] for side in ranges], axis=0), np.max([side[1] for side in ranges], axis=0)
+    return replace(
+        data,
+        rows=table,
+        standardization=standardization,
+        number_range=(low, high),
+        effective_rows=total**2 / squares,
+    )

@@ -10,12 +10,17 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._networks.head import log_likelihood
 from sklearn_mdn._networks.layers import Trace
 from sklearn_mdn._networks.stack import StackedMLP
 
 # Factors on the standard deviations that early stopping chooses from. None is below 1, so that reg_covar
 # stays a lower bound of the variances.
 CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+
+
+# Those that mixtures of several networks choose from: what these disagree on is in their width already.
+FACTORS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, *CALIBRATIONS)
 
 
 def widen(mixture: Mixture, factor: Tensor) -> Mixture:
@@ -70,7 +75,7 @@ class MixtureLikelihood:
 
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor:
         mixture = self.network(self.network.split(params), x)
-        return widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)).log_prob(y)
+        return log_likelihood(widen(mixture, x.new_tensor(CALIBRATIONS).view(-1, 1, 1)), y)
 
 
 @final

@@ -72,6 +72,8 @@ def onnx_model(
             'to_onnx writes weights, means and deviations, which covariance_type="full" or "tied" of several '
             "targets has no place for."
         )
+    if network.embedding.piecewise is not None:
+        raise ValueError('to_onnx writes numerical_embedding="periodic" and None alone.')
     graph, inputs = Graph(), []
     numbers = None
     if encoding.n_numbers:

@@ -72,20 +72,22 @@ def category_decay(n_rows: list[int]) -> Tensor:
     return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
 
 
-def stack_key(plan: Plan) -> tuple[StackedMLP, int]:
+def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
     """Plans of equal keys can train in one stack.
 
     Nothing in a stack is padded to what another plan needs: products and sums of another size may be rounded
     in another way, so that what a plan gives would hang on the others.
     """
-    return plan.network, plan.batch_places
+    return plan.network, plan.batch_places, plan.data.rows.reach is None
 
 
 def network_bytes(plan: Plan, dtype: str) -> int:
     """About the memory that each network of a plan takes in training, its rows left out."""
     # Parameters, their best values, the gradient and its clipped copy, two moments, two temporaries; the
     # activations of a batch, each with its gradient and the temporaries of the activation function.
-    activations = plan.batch_places * sum(plan.network.activations) * (2 + plan.network.embedding.n_columns)
+    embedding = plan.network.embedding
+    numbers = sum(plan.network.activations) * (2 + embedding.n_columns) + embedding.n_features
+    activations = plan.batch_places * numbers
     return (8 * plan.network.n_parameters + 4 * activations) * np.dtype(dtype).itemsize
 
 
@@ -154,7 +156,7 @@ def joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtyp
     tables = [each.rows for each in distinct.values()]
     rows = Rows(
         x=tensor([table.x for table in tables]),
-        y=tensor([table.y for table in tables]),
+        y=tensor([table.observed for table in tables]),
         weight=tensor([table.weight for table in tables]),
         hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
     )

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_mdn._estimators.likelihood import widen
+from sklearn_mdn._estimators.marginal import Marginal
 from sklearn_mdn._estimators.rows import Standardization
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._torch.threads import threads_for_numbers
 
 # float64 numbers of the widest layer that prediction holds at once.
@@ -22,6 +24,20 @@ PREDICTION_BLOCK = 1 << 23
 
 # Outputs that are made into mixtures at once where the mixtures themselves are not asked for.
 OUTPUT_BLOCK = 1 << 21
+
+
+class TooFarError(ValueError):
+    """A row of X, and its largest value, of which a network makes no number."""
+
+    def __init__(self, row: int, value: float) -> None:
+        super().__init__(row, value)
+        self.row, self.value = row, value
+
+    def __str__(self) -> str:
+        return (
+            "X must not lie so far from the rows of fit that float64 cannot hold what a network makes of it, "
+            f"got a value as large as {self.value:.3g} in row {self.row}."
+        )
 
 
 @final
@@ -33,6 +49,7 @@ class FittedNetworks:
     weights: dict[str, NDArray[np.float64]]
     calibration: NDArray[np.float64]
     standardization: Standardization
+    marginal: Marginal
     device: torch.device
 
     @cached_property
@@ -49,7 +66,8 @@ class FittedNetworks:
     @property
     def _layer_block(self) -> int:
         """Rows that go through the layers at once."""
-        width = max(self.network.activations) * (1 + self.network.embedding.n_columns)
+        embedding = self.network.embedding
+        width = max(max(self.network.activations) * (1 + embedding.n_columns), embedding.n_features)
         return max(1, PREDICTION_BLOCK // (self.n_members * width))
 
     @property
@@ -61,17 +79,20 @@ class FittedNetworks:
     @torch.no_grad()
     def mixture(self, x: NDArray[np.float64]) -> Mixture:
         """The members' pooled mixture at rows x, in original units: float64, on the CPU, batch axis (n,)."""
-        with threads_for_numbers(len(x) * self.n_members * sum(self.network.activations)):
-            outputs = self._outputs(x)
+        numbers = len(x) * self.n_members * sum(self.network.activations)
+        way_out = "Fewer rows at a time need less of it."
+        with naming_memory(f"predicting {len(x)} mixtures", way_out), threads_for_numbers(numbers):
+            with np.errstate(over="ignore"):
+                reached, near = self.marginal.within_reach(self.standardization.x(x))
+            outputs = self._outputs(reached, x)
             offset = torch.from_numpy(np.array(self.standardization.y_offset))
             scale = torch.from_numpy(np.array(self.standardization.y_scale))
             calibration = torch.from_numpy(np.array(self.calibration)).unsqueeze(1)
-            mixture = widen(self.network.head(outputs), calibration)
+            mixture = widen(self.marginal.applied(self.network.head(outputs), near), calibration)
             return mixture.merge_members().affine(offset, scale)
 
-    def _outputs(self, x: NDArray[np.float64]) -> Tensor:
-        with np.errstate(over="ignore"):  # what comes of it is refused below
-            inputs = torch.from_numpy(self.standardization.x(x)).to(self.device)
+    def _outputs(self, standardised: NDArray[np.float64], x: NDArray[np.float64]) -> Tensor:
+        inputs = torch.from_numpy(standardised).to(self.device)
         outputs = torch.cat(
             [
                 self.network.outputs(self._tensors, part.expand(self.n_members, -1, -1)).cpu()
@@ -82,8 +103,5 @@ class FittedNetworks:
         finite = outputs.isfinite().all(-1).all(0)
         if not finite.all():
             row = int((~finite).nonzero()[0])
-            raise ValueError(
-                "X must not lie so far from the rows of fit that float64 cannot hold what a network makes of "
-                f"it, got a value as large as {np.nanmax(np.abs(x[row])):.3g}."
-            )
+            raise TooFarError(row, float(np.nanmax(np.abs(x[row]))))
         return outputs

@@ -65,12 +65,20 @@ class Progress:
         interval = 1 if verbose > 1 else max(1, max_iter // 20)
         if not verbose or (epoch % interval and epoch != max_iter):
             return
-        jacobian = self.plan.data.standardization.log_jacobian
-        losses = [history.loss[-1] for history in self.histories if history.loss]
-        scores = [history.validation[-1] for history in self.histories if history.validation]
-        text = f"log-likelihood {-np.mean(losses) - jacobian:.4f}" if losses else "no finite step"
+        plan = self.plan
+        losses = [
+            history.loss[-1] + plan.data.log_units(rows)
+            for history, rows in zip(self.histories, plan.train, strict=True)
+            if history.loss
+        ]
+        scores = [
+            history.validation[-1] - plan.data.log_units(rows)
+            for history, rows in zip(self.histories, plan.validation, strict=True)
+            if history.validation
+        ]
+        text = f"log-likelihood {-np.mean(losses):.4f}" if losses else "no finite step"
         if scores:
-            text += f", validation log-likelihood {np.mean(scores) - jacobian:.4f}"
+            text += f", validation log-likelihood {np.mean(scores):.4f}"
         print(f"Epoch {epoch}/{max_iter}, {text}")
 
     def _endings(self) -> str:

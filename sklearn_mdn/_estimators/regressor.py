@@ -21,11 +21,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_array, validate_data
+from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
-from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Grid, Records
+from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
 from sklearn_mdn._estimators.arguments import (
+    check_independent,
+    check_on,
     check_targets_of,
+    grid_of,
     group_keys,
     names_of_targets,
     naming,
@@ -33,9 +39,10 @@ from sklearn_mdn._estimators.arguments import (
     warn_of_far_values,
     weighted_table,
 )
+from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_memory, untrainable
-from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_target, draw_seed
+from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
+from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import (
     fold_bounds,
@@ -45,6 +52,7 @@ from sklearn_mdn._estimators.folds import (
     rows_without,
 )
 from sklearn_mdn._estimators.group import ProcessGroup, common_set, only_numbers
+from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
 from sklearn_mdn._estimators.onnx_graph import onnx_model
 from sklearn_mdn._estimators.partial import pass_over
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
@@ -61,23 +69,25 @@ from sklearn_mdn._estimators.streams import (
     train_stream,
 )
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, TableEmbedding
+from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
+from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
 EMBEDDING_NAMES = (
     *("embedding_frequencies", "embedding_coefs", "embedding_intercepts"),
-    *("gap_values", "category_coefs"),
+    *("embedding_bins", "gap_values", "category_coefs"),
 )
 
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
 TO_PREDICT = (
     *("coefs_", "intercepts_", "_architecture", "calibration_"),
-    *("X_offset_", "X_scale_", "X_gaps_", "y_offset_", "y_scale_"),
+    *("X_offset_", "X_scale_", "X_gaps_", "X_min_", "X_max_", "y_offset_", "y_scale_"),
+    *("shrinkage_", "marginal_deviations_"),
     *("is_categorical_", "categories_", "category_codes_", "n_features_in_", "target_ndim_"),
 )
 TO_CONTINUE = (
@@ -85,11 +95,17 @@ TO_CONTINUE = (
     *("n_iter_", "n_skipped_steps_", "loss_curve_", "validation_scores_"),
 )
 
+# Attributes, beside parameters of embeddings, that only some fits set.
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_", "_passed")
+
 # ``partial_fit`` is a fit that goes on, holds nothing out and does not end by itself.
 AS_IF = {"warm_start": True, "early_stopping": False, "tol": None}
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
+
+# Bins of a column of many values, for the piecewise linear encoding.
+N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -139,9 +155,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         names columns. None takes all columns as numbers. A category has a learned vector [5]_ with a normal
         prior, so that few rows move it little; those with a single distinct row share one, which also stands
         for categories that ``fit`` did not see.
-    numerical_embedding : {"periodic"} or None, default="periodic"
-        "periodic" gives each input learned sines and cosines of itself beside its own value [4]_,
-        which lets a small network follow sharp changes. None uses the inputs alone.
+    numerical_embedding : {"both", "piecewise_linear", "periodic"} or None, default="both"
+        What each number enters as beside its own value [4]_. "piecewise_linear" adds where it lies in bins
+        between quantiles of the training rows, or between all values of a column that has few, which lets
+        networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
+        smooth but sharp changes. None uses the numbers alone.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
@@ -168,6 +186,23 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         The folds become fewer, down to 2, where they would have fewer than 10 rows each.
     dropout : float, default=0.0
         Probability with which a hidden unit is left out in a training step.
+    resolution : float, array-like of shape (n_outputs,), "auto" or None, default=None
+        Distance between the values that a target can have because it was rounded or counted: 1 for whole
+        numbers. A value y then stands for what is rounded to it, the interval from y - resolution / 2 to
+        y + resolution / 2, and the likelihood is that of the interval, in ``fit`` as in ``score``. "auto"
+        finds the coarsest grid that all values lie on, and 0 where there is none. None, or 0 for one of
+        several targets, takes values as they are, with a density. Targets have to be independent within
+        components then ("diag" or "spherical").
+    support : "positive", pair (low, high) or None, default=None
+        Where all values of the target lie, without the bounds themselves; None for an open end, "positive" is
+        (0, None). The networks learn log(y - low), -log(high - y) or the logit, standardised, and everything
+        they predict is of y: ``predict`` its mean, ``score`` its log-likelihood in units of y, and
+        ``predict_distribution`` a :class:`TransformedDistribution`. None takes the whole line.
+    limits : pair (low, high) or None, default=None
+        Bounds at which values of the target were cut, or that carry mass: rain of 0 mm, the top code of a
+        survey; None for an open end. A value on a bound says that the latent target lies there or beyond
+        (it is censored), and ``predict_distribution`` gives a :class:`ClippedDistribution`. Targets have to
+        be independent within components then ("diag" or "spherical").
     reg_covar : float, default=1e-6
         Added to the variances (to the diagonal of each covariance), in units of the standardised target.
     clip_grad_value : float or None, default=None
@@ -205,6 +240,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     embedding_frequencies_, embedding_coefs_, embedding_intercepts_ : ndarray
         Parameters of the periodic embedding, with shapes (n_estimators, n_features, 6),
         (n_estimators, 12, 4) and (n_estimators, 4); only if it is used.
+    embedding_bins_ : ndarray of shape (n_estimators, 2, n_bins)
+        Left ends and inverse widths of the bins of all columns of numbers, in standardised units: those of
+        columns with the fewest bins first. The inverse width is 0 for one that a column has no need of.
+        Columns of less than three values have no bins; only if there are any.
     gap_values_ : ndarray of shape (n_estimators, n_numbers)
         What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
     category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
@@ -220,12 +259,25 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Mean and standard deviation (1 for a constant column) of the columns of numbers.
     X_gaps_ : ndarray of bool of shape (n_numbers,)
         Whether there were gaps in ``fit``. A gap in another column counts as its mean.
+    X_min_, X_max_ : ndarray of shape (n_numbers,)
+        Smallest and largest training value of the columns of numbers.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
+    resolution_ : ndarray of shape (n_outputs,)
+        Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
+    resolution_offset_ : ndarray of shape (n_outputs,)
+        How far above the multiples of the step they lie; only with a ``resolution``.
+    support_, limits_ : ndarray of shape (2,)
+        The bounds of the target, infinite where there is none; only with a ``support`` or ``limits``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
-        as much as is best for the mixture.
+        Where networks hold out the same rows, as of three there are two that do, they have one factor, that
+        which is best for the mixture, between 0.5 and 4: what they disagree on widens it already.
+    shrinkage_ : float
+        How far the densities are moved towards that of the target alone, in [0, 1], as held-out rows say: 0
+        leaves them as they are, 1 leaves nothing of the networks. See Notes.
+    marginal_deviations_ : ndarray of shape (n_components,)
+        Standard deviations of the components of the target's own density, in units of ``y_scale_``.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -252,6 +304,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     target_names_ : ndarray of shape (n_outputs,)
         Names of the targets, where ``y`` was a series or a data frame with such names.
 
+    Notes
+    -----
+    Where the rows say little, densities are moved towards that of the target alone, which is Student's for as
+    many rows as there are [6]_, in ``n_components`` normal components. With shares a of their own, component
+    means (from the mean of the target) are multiplied by a, variances become a^2 times themselves plus
+    1 - a^2 times those of the target's own density, and component weights go to the power a.
+
+    * The same for all rows, a is 1 - ``shrinkage_``. It is below 1 where networks are not clearly better than
+      that density on the rows that they hold out.
+    * It falls further, to 0, for rows of X in which a column lies 1 to 6 standard deviations beyond its
+      training values, since nothing is known there. The standard deviations are then half as large again.
+
     References
     ----------
     .. [1] C. M. Bishop, "Mixture density networks", Aston University, 1994.
@@ -260,6 +324,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
        deep learning", NeurIPS 2022.
     .. [5] C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
+    .. [6] A. Gelman et al., "Bayesian data analysis", 3rd edition, 2013, section 3.2.
 
     Examples
     --------
@@ -278,7 +343,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     __module__ = "sklearn_mdn"
 
     # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
-    __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True}
+    # An upper end means the same to whoever asks for it.
+    __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True, "y_upper": True}
+    __metadata_request__score: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -287,7 +354,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "numerical_embedding": [StrOptions({"periodic"}), None],
+        "numerical_embedding": [StrOptions({"periodic", "piecewise_linear", "both"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -297,6 +364,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "resolution": ["array-like", StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
+        "support": ["array-like", StrOptions({"positive"}), None],
+        "limits": ["array-like", None],
         "reg_covar": [Interval(Real, 0, None, closed="neither")],
         "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -309,6 +379,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "buffer_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
+    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None, "support": None, "limits": None}
+
     coefs_: list[NDArray[np.float64]]
     intercepts_: list[NDArray[np.float64]]
     embedding_frequencies_: NDArray[np.float64]
@@ -318,7 +390,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     X_scale_: NDArray[np.float64]
     y_offset_: NDArray[np.float64]
     y_scale_: NDArray[np.float64]
+    X_min_: NDArray[np.float64]
+    X_max_: NDArray[np.float64]
     calibration_: NDArray[np.float64]
+    shrinkage_: float
+    marginal_deviations_: NDArray[np.float64]
     batch_size_: int
     n_iter_: NDArray[np.int64]
     loss_curve_: list[NDArray[np.float64]]
@@ -339,7 +415,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (64, 64),
         activation: Literal["silu", "gelu", "relu", "tanh", "logistic", "identity"] = "silu",
         categorical_features: ArrayLike | Literal["from_dtype"] | None = "from_dtype",
-        numerical_embedding: Literal["periodic"] | None = "periodic",
+        numerical_embedding: Literal["periodic", "piecewise_linear", "both"] | None = "both",
         alpha: float = 1e-4,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate_init: float = 0.01,
@@ -349,6 +425,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         dropout: float = 0.0,
+        resolution: float | ArrayLike | Literal["auto"] | None = None,
+        support: Literal["positive"] | tuple[float | None, float | None] | None = None,
+        limits: tuple[float | None, float | None] | None = None,
         reg_covar: float = 1e-6,
         clip_grad_value: float | None = None,
         clip_grad_norm: float | None = 5.0,
@@ -376,6 +455,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.dropout = dropout
+        self.resolution = resolution
+        self.support = support
+        self.limits = limits
         self.reg_covar = reg_covar
         self.clip_grad_value = clip_grad_value
         self.clip_grad_norm = clip_grad_norm
@@ -406,8 +488,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
@@ -423,10 +507,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows. Their ratios count: beside weights of 1, a row of weight 2 is that row twice.
+        y_upper : array-like of the shape of y, default=None
+            Where given, a target is known to lie above ``y`` and not above ``y_upper``: infinite if it is
+            censored from the right (alive at the end of a study), with ``y`` minus infinity if from the left
+            (below a detection limit). Equal numbers are a value that was observed exactly. The likelihood is
+            the probability of the interval, and the density of a value. Targets have to be independent
+            within components for intervals ("diag" or "spherical").
         X_val : array-like of shape (n_validation, n_features), default=None
             Rows to watch instead of held-out training rows; all networks then train on all of X.
         y_val : array-like of shape (n_validation,) or (n_validation, n_outputs), default=None
             Their targets.
+        y_upper_val : array-like of the shape of y_val, default=None
+            Their upper ends.
         sample_weight_val : array-like of shape (n_validation,), default=None
             Their weights.
         groups : array-like of shape (n_samples,), default=None
@@ -464,21 +556,24 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         (5,)
         """
         if is_stream(X, self.buffer_size):
+            self._check_plain_targets(y_upper, "X is read in blocks")
             if X_val is not None or y_val is not None or groups is not None:
-                raise ValueError(
-                    "X_val, y_val and groups go with a table in memory, but X is read in blocks."
-                )
+                given = "groups" if groups is not None else "X_val and y_val"
+                raise ValueError(f"{given} must come with a table in memory, but X is read in blocks.")
             return self._fit_stream(X, y, sample_weight)
         if self.distributed:
+            self._check_plain_targets(y_upper, "distributed=True")
             if X_val is not None or y_val is not None or groups is not None:
                 given = "groups" if groups is not None else "X_val and y_val"
                 raise ValueError(f"{given} cannot be given with distributed=True.")
             plan = self._shard_plan(X, y, sample_weight)
         else:
-            data = self._validate(X, y, sample_weight, X_val, y_val, sample_weight_val, groups)
+            data = self._validate(
+                X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
+            )
             plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
                 [plan],
                 device=check_device(self.device),
@@ -488,6 +583,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self._store(plan, trained)
         progress.end()
         return self
+
+    def _check_plain_targets(self, y_upper: ArrayLike | None, where: str) -> None:
+        """Refuse what is known of targets beside their values."""
+        known = {"y_upper": y_upper, "resolution": self.resolution, "support": self.support}
+        for name, value in (known | {"limits": self.limits}).items():
+            if value is not None:
+                raise ValueError(f"{name} must come with a table in one process, but here {where}.")
 
     def _shard_plan(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Plan:
         """The plan of a fit whose rows are spread over processes, of which these are some."""
@@ -521,7 +623,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         plan.settings = self._settings(n_rows)
         plan.batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
         progress = Progress(self, plan, X, y, sample_weight)
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             trained = train_stream(
                 *(plan, blocks, folds, numbers, found.mean_weight, room),
                 check_device(self.device),
@@ -581,16 +683,20 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         going, own = copy(self), {name: vars(self)[name] for name in AS_IF}
         vars(going).update(AS_IF)
         continues = going._continues()
-        plan = going._build(going._validate(X, y, sample_weight, min_rows=1 if continues else 2))
+        data = going._validate(X, y, sample_weight, min_rows=1 if continues else 2)
+        earlier = vars(self).get("_passed", {"n_rows": 0})["n_rows"]
+        plan = going._build(replace(data, effective_rows=data.effective_rows + earlier))
         if self.batch_size == "auto" and continues:
             plan.batch_size = self.batch_size_
-        with naming_memory(plan.network.n_parameters, self.n_estimators):
+        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             trained, passed = pass_over(
                 plan, vars(self).get("_passed"), check_device(self.device), getattr(torch, self.dtype)
             )
         for history, factor in zip(trained.histories, self.calibration_ if continues else (), strict=False):
             history.calibration = factor
         going._store(plan, trained)
+        if continues:
+            going.shrinkage_ = self.shrinkage_
         vars(going).update(own)
         self.__dict__ = vars(going) | {"_passed": passed}
         return self
@@ -600,8 +706,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         *,
@@ -612,35 +720,72 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if (X_val is None) != (y_val is None):
             given = "X_val" if y_val is None else "y_val"
             raise ValueError(f"X_val and y_val must come together, got {given} alone.")
-        if X_val is None and sample_weight_val is not None:
-            raise ValueError("sample_weight_val must come with the X_val that it weighs, got it alone.")
+        for name, value in (("sample_weight_val", sample_weight_val), ("y_upper_val", y_upper_val)):
+            if X_val is None and value is not None:
+                raise ValueError(f"{name} must come with the X_val that it belongs to, got it alone.")
         if X_val is not None and groups is not None:
             raise ValueError("groups say what to hold out, but with X_val nothing is: leave one of them out.")
         continues = self._continues()
         check_numeric(y)
         columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
-        targets = check_targets_of(columns, y, self, min_rows)
+        targets = check_targets_of(columns, y, self, y_upper, min_rows)
         if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
+        names = columns.names, names_of_targets(y)
+        bounds = bounds_of(self.support, self.limits)
+        if continues:
+            bounds.check_goes_on(TargetBounds.from_attributes(vars(self)))
+        bounds.check_covariances(self.covariance_type, targets[:1].size)
+        records, grid = self._records(check_records(targets, y_upper, targets.shape), names[1])
+        records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        table, encoding = weighted_table(columns, targets, sample_weight, known, min_rows, group=group)
+        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows, group=group)
         watched = None
         if X_val is not None and y_val is not None:
             with naming("X_val"):
                 columns_val = self._read(X_val, categorical=encoding.is_categorical, reset=False)
-            targets_val = check_target(y_val, (len(columns_val), *targets.shape[1:]), name="y_val")
+            records_val = check_records(y_val, y_upper_val, (len(columns_val), *targets.shape[1:]), "y_val")
+            if grid is not None:
+                check_on(grid, records_val, names[1], "y_val")
+                records_val = records_val.rounded(grid.step)
+            records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
-                watched, _ = weighted_table(columns_val, targets_val, sample_weight_val, encoding, min_rows=1)
+                watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
             self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         )
-        names = columns.names, names_of_targets(y)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names)
+        known_of_y = targets.ndim, *names, grid, bounds.transformer
+        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
+
+    def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
+        """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
+        grid = None if self.resolution is None else grid_of(self.resolution, records, names)
+        if self._continues():
+            fitted, auto = self._grid(), isinstance(self.resolution, str)
+            given = None if grid is None else grid.step.tolist()
+            before = None if fitted is None else fitted.step.tolist()
+            if (given is None) != (before is None) or (given != before and not auto):
+                raise ValueError(f"warm_start=True goes on with resolution={before}, got {given}.")
+            grid = fitted
+        if grid is not None:
+            check_on(grid, records, names, "y")
+            records = records.rounded(grid.step)
+            if self.verbose and isinstance(self.resolution, str):
+                steps = ", ".join(f"{step:g}" if step else "none" for step in grid.step)
+                print(f"Resolution of the target: {steps}")
+        return records, grid
+
+    def _grid(self) -> Grid | None:
+        """The grid that values of the fitted target lie on."""
+        stored = vars(self)
+        if "resolution_" not in stored:
+            return None
+        return Grid(np.array(stored["resolution_"]), np.array(stored["resolution_offset_"]))
 
     def _declared_categories(self, continues: bool) -> Any:
         return self.is_categorical_ if continues else self.categorical_features
@@ -669,6 +814,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _continues(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what this or an earlier version stored."""
+        earlier = earlier_attributes(state) if state.get(FORMAT_KEY) in (None, 1) else {}
+        super().__setstate__({**earlier, **state})
+
     def __sklearn_is_fitted__(self) -> bool:
         return not {"coefs_", "_architecture"}.isdisjoint(vars(self))
 
@@ -696,13 +846,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "hidden_layer_sizes": [int(size) for size in sizes],
             "activation": self.activation,
             "numerical_embedding": self.numerical_embedding,
+            "n_bins": [] if embedding.piecewise is None else list(embedding.piecewise.n_bins),
             "reg_covar": float(self.reg_covar),
         }
 
     def _check_continuation(self, architecture: dict[str, Any]) -> None:
         """``warm_start`` goes on with the networks it has, and perhaps more of them."""
         for name, value in architecture.items():
-            if value != self._architecture[name] and name != "reg_covar":
+            if value != self._architecture.get(name, value) and name != "reg_covar":
                 raise ValueError(
                     f"warm_start=True goes on with {name}={self._architecture[name]!r}, got {value!r}."
                 )
@@ -715,9 +866,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _build(self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        embedding = TableEmbedding(data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes)
+        piecewise, bins = self._bins(data)
+        embedding = TableEmbedding(
+            data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
+        )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
         network = _network_of(**architecture)
+        check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         if seed is None:
             seed = self._seed if self._continues() else draw_seed(self.random_state)
@@ -733,7 +888,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             y, weight, n_rows = group.column(y), group.column(weight), sum(group.gather(n_rows))
         centers = torch.from_numpy(component_centers(y, weight, self.n_components))
         params = torch.stack(
-            [network.initial(generator, centers, INITIAL_SPREAD) for generator in generators]
+            [network.initial(generator, centers, INITIAL_SPREAD, bins) for generator in generators]
         )
         if self._continues():
             self._check_continuation(architecture)
@@ -755,6 +910,28 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             folds=known_folds,
             group=group,
         )
+
+    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
+        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
+        if self._continues():
+            stored = vars(self).get("embedding_bins_")
+            if stored is None:
+                return None, None
+            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
+            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
+        if self.numerical_embedding not in ("piecewise_linear", "both"):
+            return None, None
+        table = data.rows.head(data.n_train)
+        found = [
+            bins_of_columns(table.x[:, i : i + 1], table.weight, N_BINS)
+            for i in range(data.encoding.n_numbers)
+        ]
+        starts, slopes = ([column for own in found for column in own[part]] for part in (0, 1))
+        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
+        if not encoding.n_outputs:
+            return None, None
+        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
+        return encoding, encoding.parameters(*tensors)
 
     def _held_out(
         self, data: TrainingSet, seed: int, group: ProcessGroup | None
@@ -801,9 +978,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         """Every fitted attribute, as arrays and numbers."""
         data, network = plan.data, plan.network
         weights = {name: values.numpy().copy() for name, values in network.split(trained.params).items()}
-        jacobian = data.standardization.log_jacobian
         histories = trained.histories
-        held_out = [bool(len(fold)) for fold in plan.validation]
+        units = [data.log_units(rows) for rows in plan.train]
+        units_held_out = [data.log_units(rows) for rows in plan.validation]
+        calibration = ensemble_calibration(plan, trained, check_device(self.device))
         attributes = {
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
@@ -816,15 +994,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "X_gaps_": data.standardization.x_gaps,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
-            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
+            "calibration_": calibration.factors,
+            **self._marginal_attributes(data, 1.0 - calibration.share),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
-            "loss_curve_": [np.array(history.loss) + jacobian for history in histories],
-            "validation_scores_": [np.array(history.validation) - jacobian for history in histories],
+            "loss_curve_": [np.array(h.loss) + unit for h, unit in zip(histories, units, strict=True)],
+            "validation_scores_": [
+                np.array(h.validation) - unit for h, unit in zip(histories, units_held_out, strict=True)
+            ],
             "best_validation_score_": np.array(
                 [
-                    history.best_score - jacobian if watched else math.nan
-                    for history, watched in zip(histories, held_out, strict=True)
+                    history.best_score - unit if len(rows) else math.nan
+                    for history, unit, rows in zip(histories, units_held_out, plan.validation, strict=True)
                 ]
             ),
             "n_skipped_steps_": np.array([history.n_skipped for history in histories]),
@@ -836,9 +1017,24 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         }
         if data.target_names is not None:
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
+        if data.grid is not None:
+            attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
+        attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
             _append_history(attributes, self)
         return attributes
+
+    def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
+        marginal, scaling = Marginal.of(data, int(self.n_components), shrinkage), data.standardization
+        low, high = (side * scaling.x_scale + scaling.x_offset for side in (marginal.low, marginal.high))
+        if self._continues() and "X_min_" in vars(self):
+            low, high = np.minimum(low, self.X_min_), np.maximum(high, self.X_max_)
+        return {
+            "shrinkage_": shrinkage,
+            "marginal_deviations_": marginal.deviations,
+            "X_min_": low,
+            "X_max_": high,
+        }
 
     def _store(self, plan: Plan, trained: Trained) -> None:
         """Keep what training gave, as fitted attributes."""
@@ -857,7 +1053,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 stacklevel=5,
             )
         attributes = self._fitted_attributes(plan, trained)
-        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), "target_names_", "_passed"} - attributes.keys()
+        gone = {*(f"{name}_" for name in EMBEDDING_NAMES), *SOMETIMES} - attributes.keys()
         kept = {name: value for name, value in vars(self).items() if name not in gone}
         self.__dict__ = kept | attributes  # at once: an interrupt leaves one state or the other
 
@@ -865,6 +1061,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _standardization(self) -> Standardization:
         return Standardization(self.X_offset_, self.X_scale_, self.X_gaps_, self.y_offset_, self.y_scale_)
+
+    def _marginal(self) -> Marginal:
+        low, high = ((side - self.X_offset_) / self.X_scale_ for side in (self.X_min_, self.X_max_))
+        return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
 
     def _encoding(self) -> Encoding:
         return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
@@ -876,7 +1076,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         return weights | {name: stored[f"{name}_"] for name in EMBEDDING_NAMES if f"{name}_" in stored}
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row.
 
         Parameters
@@ -886,9 +1086,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
         Returns
         -------
-        distribution : MixtureDistribution
-            One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
-            members' mixtures, which is exact.
+        distribution : PredictiveDistribution
+            One a row, in the units of the target: a :class:`MixtureDistribution`, with a ``support`` a
+            :class:`TransformedDistribution`, with ``limits`` a :class:`ClippedDistribution`. For an ensemble
+            the equal-weight mixture of the members' mixtures, which is exact.
 
         Raises
         ------
@@ -960,16 +1161,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
+            self._marginal(),
             check_device(self.device),
         )
 
-    def _distribution(self, mixture: Mixture) -> MixtureDistribution:
+    def _distribution(self, mixture: Mixture) -> PredictiveDistribution:
         n_members = len(self.coefs_[0])
-        return MixtureDistribution._from_mixture(
+        latent = MixtureDistribution._from_mixture(
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
-        )
+        )._on(self._grid())
+        return TargetBounds.from_attributes(vars(self)).predicted(latent)
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
@@ -995,11 +1198,13 @@ def _network_of(
     activation: str,
     numerical_embedding: str | None,
     reg_covar: float,
+    n_bins: list[int] | None = None,
 ) -> StackedMLP:
     """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding == "periodic" and n_numbers else None
+    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
+    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
     return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic),
+        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
         hidden_layer_sizes=tuple(hidden_layer_sizes),
         activation=activation,
         head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mdn._distributions.bounds import BoundTransformer
+from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
 from sklearn_mdn._estimators.inputs import Inputs, index_type, row_blocks, sorted_rows
 from sklearn_mdn._estimators.moments import fitted_scaler
@@ -27,20 +30,27 @@ class Table:
     """Rows in an order that depends only on the set of rows: x (n, d), y (n, D), weight (n,).
 
     The columns of x are numbers, NaN for a gap, and then codes of categories. ``group`` (n,) has a number for
-    what each row belongs to.
+    what each row belongs to. With ``reach`` (n, D), targets are records, of which y has the places.
     """
 
     x: Inputs
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     group: NDArray[np.float64] | None = None
+    reach: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
 
     def head(self, n_rows: int) -> Table:
         group = None if self.group is None else self.group[:n_rows]
-        return Table(self.x.head(n_rows), self.y[:n_rows], self.weight[:n_rows], group)
+        reach = None if self.reach is None else self.reach[:n_rows]
+        return Table(self.x.head(n_rows), self.y[:n_rows], self.weight[:n_rows], group, reach)
+
+    @property
+    def observed(self) -> NDArray[np.float64]:
+        """What a likelihood is of: targets (n, D), or places and reaches (n, 2 D)."""
+        return self.y if self.reach is None else np.concatenate([self.y, self.reach], axis=1)
 
 
 def canonical_rows(
@@ -48,6 +58,7 @@ def canonical_rows(
     y: NDArray[np.float64],
     weight: NDArray[np.float64] | None,
     group: NDArray[np.float64] | None = None,
+    reach: NDArray[np.float64] | None = None,
 ) -> Table:
     """Drop rows of weight 0, merge equal rows by adding their weights, sort, scale weights to mean 1.
 
@@ -57,7 +68,8 @@ def canonical_rows(
     x = x if isinstance(x, Inputs) else Inputs.of(x)
     present = np.flatnonzero(present_rows(weight, len(x))).astype(index_type(len(x)))
     weight = None if weight is None else weight / weight.max()
-    columns = [*x.columns, *((y, place) for place in range(y.shape[1]))]
+    observed = [y] if reach is None else [y, reach]
+    columns = [*x.columns, *((values, place) for values in observed for place in range(y.shape[1]))]
     columns += [] if group is None else [(group[:, np.newaxis], 0)]
     n_values = len(columns)
     columns += [] if weight is None else [(weight[:, np.newaxis], 0)]
@@ -73,6 +85,7 @@ def canonical_rows(
         y=y[order] + 0.0,  # -0.0 becomes 0.0
         weight=alike(merged * (len(merged) / merged.sum())),
         group=None if group is None else group[order],
+        reach=None if reach is None else reach[order] + 0.0,
     )
 
 
@@ -92,16 +105,17 @@ def encoded_rows(
     weight: NDArray[np.float64] | None,
     encoding: Encoding | None = None,
     group: NDArray[np.float64] | None = None,
+    reach: NDArray[np.float64] | None = None,
 ) -> tuple[Table, Encoding]:
     """The rows of a table in canonical order, and its categories, found here if they are not given.
 
     Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
     """
     if encoding is not None:
-        return canonical_rows(inputs_of(columns, encoding), y, weight, group), encoding
+        return canonical_rows(inputs_of(columns, encoding), y, weight, group, reach), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
     inputs = inputs_of(columns, every)
-    table = canonical_rows(inputs, y, weight, group)
+    table = canonical_rows(inputs, y, weight, group, reach)
     if not every.codes:
         return table, every
     distinct = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
@@ -135,6 +149,19 @@ def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     return units
 
 
+def spread_within(reach: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviation of targets within the intervals that they lie in, (D,).
+
+    That of uniform distributions; where an end is open nothing is known. A unit that is smaller would make
+    intervals so wide that a network has to find out first where they end.
+    """
+    known = np.isfinite(reach)
+    shares = np.where(known, weight[:, np.newaxis], 0.0)
+    squares = (shares * np.where(known, reach, 0.0) ** 2).sum(0) / np.maximum(shares.sum(0), SMALLEST_WEIGHT)
+    deviation: NDArray[np.float64] = np.sqrt(squares / 3.0)
+    return deviation
+
+
 @final
 @dataclass(frozen=True)
 class Standardization:
@@ -154,7 +181,12 @@ class Standardization:
     def of(cls, table: Table, n_numbers: int) -> Standardization:
         y_scaler = fitted_scaler(table.y, table.weight, "y")
         x_scaler = fitted_scaler(table.x, table.weight, "X")
-        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_scaler.mean, y_scaler.scale)
+        y_scale = y_scaler.scale
+        if table.reach is not None:
+            least = spread_within(table.reach, table.weight)
+            constant = (np.ptp(table.y, axis=0) == 0.0) & (least > 0.0)
+            y_scale = np.where(constant, least, np.maximum(y_scale, least))
+        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_scaler.mean, y_scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""
@@ -171,16 +203,37 @@ class Standardization:
     def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
 
-    @property
-    def log_jacobian(self) -> float:
-        """What a log density in standardised units loses in original ones."""
-        return float(np.log(self.y_scale).sum())
+    def reach(self, parts: Sequence[Table]) -> NDArray[np.float64] | None:
+        """Reaches of tables one below the other; None where all targets are values."""
+        if all(part.reach is None for part in parts):
+            return None
+        reaches = [np.zeros_like(part.y) if part.reach is None else part.reach for part in parts]
+        return np.concatenate(reaches) / self.y_scale
+
+
+def number_range(x: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the largest of each column of numbers; of one of gaps its mean, 0."""
+    low, high = np.full(x.n_numbers, np.inf), np.full(x.n_numbers, -np.inf)
+    for part in row_blocks(len(x), x.at_once):
+        numbers = x[part, : x.n_numbers]
+        low, high = np.fmin(low, np.fmin.reduce(numbers)), np.fmax(high, np.fmax.reduce(numbers))
+    known = low <= high
+    return np.where(known, low, 0.0), np.where(known, high, 0.0)
+
+
+def effective_rows(weight: NDArray[np.float64]) -> float:
+    """So many rows of equal weight say as much of a mean (Kish 1965, "Survey sampling")."""
+    return float(weight.sum() ** 2 / (weight @ weight))
 
 
 @final
 @dataclass(frozen=True)
 class TrainingSet:
-    """Standardised rows: ``n_train`` to train on, then those that only early stopping watches."""
+    """Standardised rows: ``n_train`` to train on, then those that only early stopping watches.
+
+    ``number_range`` has the least and the largest numbers to train on, and they say as much of a mean as
+    ``effective_rows`` of equal weight.
+    """
 
     rows: Table
     n_train: int
@@ -189,6 +242,10 @@ class TrainingSet:
     target_ndim: int
     column_names: tuple[str, ...]
     target_names: tuple[str, ...] | None
+    number_range: tuple[NDArray[np.float64], NDArray[np.float64]]
+    effective_rows: float
+    grid: Grid | None = None
+    transformer: BoundTransformer | None = None
 
     @classmethod
     def of(
@@ -200,6 +257,8 @@ class TrainingSet:
         target_ndim: int,
         column_names: tuple[str, ...],
         target_names: tuple[str, ...] | None,
+        grid: Grid | None = None,
+        transformer: BoundTransformer | None = None,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
@@ -207,8 +266,13 @@ class TrainingSet:
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
             group=table.group,
+            reach=standardization.reach(parts),
         )
-        return cls(rows, len(table), encoding, standardization, target_ndim, column_names, target_names)
+        names = column_names, target_names
+        of_rows = number_range(rows.x.head(len(table))), effective_rows(table.weight)
+        return cls(
+            rows, len(table), encoding, standardization, target_ndim, *names, *of_rows, grid, transformer
+        )
 
     def keys(self, seed: int) -> NDArray[np.float64]:
         """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs.
@@ -238,6 +302,24 @@ class TrainingSet:
         counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes]
         shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes, strict=True)]
         return np.stack(shares, axis=1) if shares else np.empty((len(self.rows), 0))
+
+    def log_units(self, rows: NDArray[np.intp]) -> float:
+        """What the mean log-likelihood of these rows gains in standardised units.
+
+        A density has its unit, that of a probability is 1.
+        """
+        scaler, table = self.standardization, self.rows
+        log_scale = np.log(scaler.y_scale)
+        if not len(rows) or (table.reach is None and self.transformer is None):
+            return float(log_scale.sum())
+        weight = table.weight[rows]
+        exact = np.full(table.y[rows].shape, True) if table.reach is None else table.reach[rows] == 0.0
+        if self.transformer is None:
+            return float(weight @ (exact @ log_scale) / weight.sum())
+        z = scaler.y_offset + scaler.y_scale * table.y[rows]
+        slope = self.transformer.derivative(self.transformer.inverse_transform(z))
+        units = np.where(exact, log_scale - np.log(slope), 0.0).sum(axis=1)
+        return float(weight @ units / weight.sum())
 
     @property
     def n_watched(self) -> int:

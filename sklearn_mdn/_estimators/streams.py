@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, final, runtime_checkable
 
 import narwhals.stable.v2 as nw
@@ -14,7 +14,7 @@ from scipy import sparse
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.folds import member_generator, members_folds
-from sklearn_mdn._estimators.inputs import BLOCK_NUMBERS, Inputs, Source, row_blocks
+from sklearn_mdn._estimators.inputs import BLOCK_NUMBERS, Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.moments import Moments, check_variance
 from sklearn_mdn._estimators.plans import Plan, Trained, joined_rows
@@ -34,7 +34,7 @@ BLOCKS_A_BUFFER, LEAST_BLOCKS = 8, 20
 # Held-out rows stay in memory; together they take at most this share of the buffer.
 HELD_OUT_SHARE = 0.25
 
-# Targets that tell where the components start.
+# Rows that tell where the components start, and what else hangs on how values are distributed.
 SAMPLED = 1 << 14
 
 
@@ -134,10 +134,13 @@ class Blocks:
 @final
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over a source finds: means and deviations, the mean weight, and some targets."""
+    """What one pass over a source finds: means and deviations, weights, ranges, and some of the rows."""
 
     standardization: Standardization
     mean_weight: float
+    number_range: tuple[NDArray[np.float64], NDArray[np.float64]]
+    effective_rows: float
+    x: NDArray[Any]
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
 
@@ -145,14 +148,14 @@ class Pass:
 def first_pass(blocks: Blocks) -> Pass:
     """Moments of X and y, block by block, and every so many of the targets."""
     moments: list[Moments] | None = None
-    total, every = 0.0, -(-sum(blocks.sizes) // SAMPLED)
-    targets, weights = [], []
+    total, squares, every = 0.0, 0.0, -(-sum(blocks.sizes) // SAMPLED)
+    sample = []
     for block, part in enumerate(blocks.slices):
         x, y, weight = blocks.read(block)
         start = -part.start % every
-        targets.append(y[start::every].copy())
-        weights.append(weight[start::every].copy())
+        sample.append([values[start::every].copy() for values in (x, y, weight)])
         total += float(weight.sum())
+        squares += float(weight @ weight)
         with np.errstate(over="ignore", invalid="ignore"):
             own = [Moments.of(np.array(values, dtype=np.float64), weight) for values in (x, y)]
             moments = (
@@ -163,7 +166,20 @@ def first_pass(blocks: Blocks) -> Pass:
         check_variance(found, name)
     of_x, of_y = moments
     standardization = Standardization(of_x.mean, of_x.scale, of_x.gaps, of_y.mean, of_y.scale)
-    return Pass(standardization, total / sum(blocks.sizes), np.concatenate(targets), np.concatenate(weights))
+    known = of_x.lower <= of_x.upper
+    low, high = (np.where(known, side, of_x.mean) for side in (of_x.lower, of_x.upper))
+    return Pass(
+        standardization,
+        total / sum(blocks.sizes),
+        ((low - of_x.mean) / of_x.scale, (high - of_x.mean) / of_x.scale),
+        total**2 / squares,
+        *(np.concatenate(arrays) for arrays in zip(*sample, strict=True)),
+    )
+
+
+def as_floats(x: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in the type that they have, or in float64."""
+    return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
 
 
 def held_out_blocks(
@@ -187,20 +203,15 @@ def resident(
     """The sampled targets and then the rows of all folds, which stay in memory, and where each fold is."""
     parts = [blocks.read(block) for fold in folds for block in fold]
     n_sampled = len(found.y)
-    # Of the sample only the targets matter: all of its rows are one row of gaps.
-    gaps = Source(
-        np.full((1, blocks.n_columns), np.nan, dtype=np.float32),
-        np.empty((1, 0), dtype=np.int32),
-        np.zeros(n_sampled, dtype=np.int32),
-    )
-    sample, watched = Table(Inputs((gaps,)), found.y, found.weight / found.mean_weight), None
+    weight = found.weight / found.mean_weight
+    sample, watched = Table(Inputs.of(as_floats(found.x)), found.y, weight), None
     if parts:
         x, y, weight = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        x = x if x.dtype.kind == "f" else x.astype(np.float64)
-        watched = Table(Inputs.of(x), y, weight / found.mean_weight)
+        watched = Table(Inputs.of(as_floats(x)), y, weight / found.mean_weight)
     nothing = Encoding(np.zeros(blocks.n_columns, dtype=bool), (), ())
     names = tuple(str(i) for i in range(blocks.n_columns))
     data = TrainingSet.of(sample, watched, nothing, found.standardization, target_ndim, names, None)
+    data = replace(data, number_range=found.number_range, effective_rows=found.effective_rows)
     places, start = [], n_sampled
     for fold in folds:
         size = sum(blocks.sizes[block] for block in fold)

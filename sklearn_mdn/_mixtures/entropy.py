@@ -14,45 +14,14 @@ from torch import Tensor
 
 from sklearn_mdn._mixtures.mixture import Mixture, log_normalize
 from sklearn_mdn._mixtures.normal import HALF_LOG_2PI
+from sklearn_mdn._mixtures.quadrature import rule_nodes, rule_sums
 from sklearn_mdn._mixtures.univariate import Univariate
 
 TOLERANCE = 1e-10  # of one cell, on the difference of two rules, of which the better one is used
 CUTS = (-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0)  # of each component, in standard deviations
-CLOSE = 0.5  # standard deviations of the wider of two components, whose cuts so close are one
+CLOSE = 0.5  # standard deviations, the widest grid that cuts are moved to
 MAX_HALVINGS = 60
-
-# Gauss-Kronrod pair of 7 and 15 nodes on [-1, 1] (Piessens et al. 1983, QUADPACK): nodes from the
-# outermost to the centre, their weights in both rules.
-NODES = (
-    0.991455371120812639206854697526329,
-    0.949107912342758524526189684047851,
-    0.864864423359769072789712788640926,
-    0.741531185599394439863864773280788,
-    0.586087235467691130294144691693013,
-    0.405845151377397166906606412076961,
-    0.207784955007898467600689403773245,
-    0.0,
-)
-KRONROD = (
-    0.022935322010529224963732008058970,
-    0.063092092629978553290700663189204,
-    0.104790010322250183839876322541518,
-    0.140653259715525918745189590510238,
-    0.169004726639267902826583426598550,
-    0.190350578064785409913256402421014,
-    0.204432940075298892414161999234649,
-    0.209482141084727828012999174891714,
-)
-GAUSS = (
-    0.0,
-    0.129484966168869693270611432679082,
-    0.0,
-    0.279705391489276667901467771423780,
-    0.0,
-    0.381830050505118944950369775488975,
-    0.0,
-    0.417959183673469387755102040816327,
-)
+LOWEST = -740.0  # logarithm of a density that is zero
 
 
 def joint_entropy(mixture: Mixture) -> Tensor:
@@ -114,32 +83,27 @@ def initial_cells(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def needed_cuts(mixture: Univariate) -> Tensor:
-    """The components' cuts, of which one that lies close to that of a narrower component takes its place.
+    """The components' cuts, (n, 7K), moved to a grid of a quarter to half a deviation, where many meet.
 
-    Cells around a component are then never much wider than it is, and members of an ensemble that agree
-    share theirs.
+    Grids of halves of halves hold each other, so that members of an ensemble that agree share their cuts,
+    and cells around a component are never much wider than it is.
     """
-    deviations, order = mixture.deviations.sort(dim=-1)
-    means, places = mixture.means.gather(-1, order), mixture.means.new_tensor(CUTS)
-    cuts = means.unsqueeze(-1) + deviations.unsqueeze(-1) * places
-    needed = cuts[:, 0]
-    for k in range(1, cuts.shape[1]):
-        distance, place = (cuts[:, k].unsqueeze(-1) - needed.unsqueeze(1)).abs().min(dim=-1)
-        shared = distance < CLOSE * deviations[:, k : k + 1]
-        needed = torch.cat([needed, torch.where(shared, needed.gather(1, place), cuts[:, k])], dim=1)
-    return needed
+    cuts = mixture.means.unsqueeze(-1) + mixture.deviations.unsqueeze(-1) * mixture.means.new_tensor(CUTS)
+    spacing = (CLOSE * mixture.deviations).log2().floor().exp2().unsqueeze(-1)
+    return ((cuts / spacing).round() * spacing).flatten(1)
 
 
 def cell_integrals(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
     """Integral of p(y) H(C | y) over each cell, by the finer and by the coarser rule."""
     half = 0.5 * (upper - lower)
-    nodes = lower.new_tensor([-node for node in NODES] + list(NODES[-2::-1]))
-    y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * nodes
+    y = (lower + half).unsqueeze(-1) + half.unsqueeze(-1) * rule_nodes(lower)
+    # With terms t and their sum s, s H = s log s - sum t log t; here in units of the largest of them.
     log_terms = mixture.component_log_prob(y)
-    density = torch.logsumexp(log_terms, dim=-1).exp()
-    # So far from all components there may be none to share the density out among.
-    values = torch.where(density > 0, density * component_entropy(log_terms), 0.0)
-    fine, coarse = (
-        half * (values * half.new_tensor(rule + rule[-2::-1])).sum(-1) for rule in (KRONROD, GAUSS)
-    )
-    return fine, coarse
+    top = log_terms.amax(-1)
+    log_terms.sub_(top.unsqueeze(-1)).clamp_(min=-1e4)  # 0 log 0 = 0
+    terms = log_terms.exp()
+    total = terms.sum(-1)
+    values = total * total.log() - log_terms.mul_(terms).sum(-1)
+    # So far from all components there may be no number.
+    values = torch.where(top > LOWEST, values * top.exp(), 0.0)
+    return rule_sums(values, half)

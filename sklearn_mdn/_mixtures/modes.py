@@ -15,8 +15,10 @@ from sklearn_mdn._mixtures.univariate import Univariate, log_derivatives
 
 # A mode and an antimode closer than this, in units of the local length scale, count as neither.
 RESOLUTION = 2.0**-10
-# Where z phi(z), (z^2 - 1) phi(z) or their signs turn.
-TURNING_POINTS = (-math.sqrt(3.0), -1.0, 0.0, 1.0, math.sqrt(3.0))
+# -z exp(-z^2 / 2) turns at -1 and 1, (z^2 - 1) exp(-z^2 / 2) at 0, where it is -1, and at the roots of 3.
+SLOPE_TURN = math.exp(-0.5)
+CURVATURE_TURN = 2.0 * math.exp(-1.5)
+LOG_NEGLIGIBLE = math.log(1e-17)  # of a term beside the largest one
 
 MAX_ASCENTS = 500
 ASCENT_TOLERANCE = 1e-9  # length of the last step, in local standard deviations
@@ -31,10 +33,9 @@ def univariate_modes(mixture: Univariate) -> tuple[Tensor, Tensor]:
     Notes
     -----
     A mixture of K univariate Gaussians has at most K modes, all where some component is within one
-    standard deviation of its mean: elsewhere p'' > 0. The line is cut where the terms of p' and p''
-    change sign or turn, so that on an interval each term is monotone and lies between its values at
-    the ends. Intervals are halved until these bounds show that p' or p'' keeps its sign; then p' has
-    at most one root, and its signs at the ends tell whether that is a mode.
+    standard deviation of its mean: elsewhere p'' > 0. Intervals are halved until bounds on the terms of p'
+    and p'' show that one of the two keeps its sign; then p' has at most one root, and its signs at the
+    ends tell whether that is a mode.
     """
     mixture = mixture.present().resolvable()
     row, lower, upper = mode_brackets(mixture)
@@ -86,89 +87,81 @@ def slope_equation(
 
 def mode_brackets(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
     """Intervals with one mode each: their rows, lower and upper ends."""
-    cuts, considered = cut_lines(mixture)
-    terms = turning_terms(mixture.widen(), cuts)
-    resolved, has_mode = inspect(
-        TurningTerms(*(v[:, :-1] for v in terms)), TurningTerms(*(v[:, 1:] for v in terms))
-    )
-    row, place = torch.nonzero(has_mode & considered, as_tuple=True)
-    found = [(row, cuts[row, place], cuts[row, place + 1])]
-    row, place = torch.nonzero(~resolved & considered, as_tuple=True)
-    lower, upper = cuts[row, place], cuts[row, place + 1]
+    row, lower, upper = initial_intervals(mixture)
+    signs = [slope_sign(mixture.take(row), end) for end in (lower, upper)]
+    found = []
     while len(row):
+        part = mixture.take(row)
+        resolved, length = inspect(part, lower, upper)
+        # The other way round, so that what overflows ends the search as well.
+        rounding = 4 * EPS * torch.maximum(lower.abs(), upper.abs())
+        resolved |= ~(upper - lower > torch.maximum(RESOLUTION * length, rounding))
+        mode = resolved & (signs[0] > 0) & (signs[1] <= 0)
+        found.append((row[mode], lower[mode], upper[mode]))
+        row, lower, upper, *signs = (v[~resolved] for v in (row, lower, upper, *signs))
         middle = lower + 0.5 * (upper - lower)
+        sign = slope_sign(mixture.take(row), middle)
         row = torch.cat([row, row])
         lower, upper = torch.cat([lower, middle]), torch.cat([middle, upper])
-        part = mixture.take(row)
-        ends = turning_terms(part, lower), turning_terms(part, upper)
-        resolved, has_mode = inspect(*ends)
-        unclear = torch.nonzero(~resolved).squeeze(-1)
-        lengths = [shortest_length(part, end, unclear) for end in ends]
-        rounding = 4 * EPS * torch.maximum(lower.abs(), upper.abs())[unclear]
-        # The other way round, so that what overflows ends the search as well.
-        short = ~((upper - lower)[unclear] > torch.maximum(RESOLUTION * torch.minimum(*lengths), rounding))
-        is_turn = (ends[0].sign > 0) & (ends[1].sign <= 0)
-        has_mode[unclear] = short & is_turn[unclear]
-        found.append((row[has_mode], lower[has_mode], upper[has_mode]))
-        unclear = unclear[~short]
-        row, lower, upper = row[unclear], lower[unclear], upper[unclear]
+        signs = [torch.cat([signs[0], sign]), torch.cat([sign, signs[1]])]
     rows, lowers, uppers = zip(*found, strict=True)
     return torch.cat(rows), torch.cat(lowers), torch.cat(uppers)
 
 
-def cut_lines(mixture: Univariate) -> tuple[Tensor, Tensor]:
-    """The sorted turning points of each row, (n, C), and which intervals between them can hold a mode."""
-    means, deviations = mixture.means.unsqueeze(-1), mixture.deviations.unsqueeze(-1)
-    turns = means.new_tensor(TURNING_POINTS)
-    # How many components are within one standard deviation of their means, just above each cut.
-    opens = torch.tensor((0, 1, 0, -1, 0), device=means.device).expand(*means.shape[:-1], -1)
-    cuts, order = (means + deviations * turns).flatten(1).sort(dim=-1, stable=True)
-    within = opens.flatten(1).gather(1, order).cumsum(1)
-    return cuts, (within[:, :-1] > 0) & (cuts[:, :-1] < cuts[:, 1:])
+def initial_intervals(mixture: Univariate) -> tuple[Tensor, Tensor, Tensor]:
+    """The pieces of the line within one standard deviation of some mean: row, lower, upper."""
+    lower, order = (mixture.means - mixture.deviations).sort(dim=-1)
+    reach = (mixture.means + mixture.deviations).gather(-1, order).cummax(dim=-1).values
+    begins = torch.ones_like(order, dtype=torch.bool)
+    begins[:, 1:] = lower[:, 1:] > reach[:, :-1]
+    ends = begins.roll(-1, dims=-1)
+    ends[:, -1] = True
+    row, place = torch.nonzero(begins, as_tuple=True)
+    return row, lower[row, place], reach[ends]
 
 
-class TurningTerms(NamedTuple):
-    """Terms of p' and p'' at points (...), divided by exp(shift)."""
-
-    z: Tensor  # (..., K)
-    shift: Tensor  # (...)
-    terms: Tensor  # (..., K)
-    slope: Tensor  # (..., K)
-    curvature: Tensor  # (..., K)
-    sign: Tensor  # that of p', (...)
+def slope_sign(mixture: Univariate, y: Tensor) -> Tensor:
+    """-1, 0 or 1: that of p' at y."""
+    z = mixture.standardise(y).clamp_(-FAR, FAR)
+    log_terms = log_slope_scale(mixture) - 0.5 * z.square()
+    terms = log_terms.sub_(log_terms.amax(-1, keepdim=True)).exp_()
+    return -terms.mul_(z).sum(-1).sign()
 
 
-def turning_terms(mixture: Univariate, y: Tensor) -> TurningTerms:
-    """Terms of p' and p'' of each mixture at y."""
-    z = mixture.standardise(y).clamp(-FAR, FAR)
-    squared = z.square()
-    log_terms = (mixture.log_weights - 2.0 * mixture.deviations.log()) - 0.5 * squared
-    shift = log_terms.amax(-1)
-    terms = (log_terms - shift.unsqueeze(-1)).exp()
-    slope = -terms * z
-    return TurningTerms(z, shift, terms, slope, terms * (squared - 1.0) / mixture.deviations, slope.sum(-1))
+def log_slope_scale(mixture: Univariate) -> Tensor:
+    """log of w / deviation^2: p' is a sum of -z phi(z), p'' of (z^2 - 1) phi(z) / deviation, times this."""
+    return mixture.log_weights - 2.0 * mixture.deviations.log()
 
 
-def inspect(first: TurningTerms, second: TurningTerms) -> tuple[Tensor, Tensor]:
-    """Whether p' has at most one root between two points for sure; and if so, whether it is a mode.
+def inspect(mixture: Univariate, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether p' has at most one root in each interval for sure, and over what length its terms change.
 
-    There is no turning point between the two, so that each term lies between its values there.
+    Each term lies between its values at the ends and those where it turns in between.
     """
-    top = torch.maximum(first.shift, second.shift)
-    factors = [(end.shift - top).exp().unsqueeze(-1) for end in (first, second)]
+    first, second = (mixture.standardise(end).clamp_(-FAR, FAR) for end in (lower, upper))
+    nearest = torch.minimum(torch.maximum(first, torch.zeros_like(first)), second)
+    scale = log_slope_scale(mixture)
+    largest = scale - 0.5 * nearest.square()
+    top = largest.amax(-1, keepdim=True)
+    scale = scale - top
+    ends = [(z, (scale - 0.5 * z.square()).exp_()) for z in (first, second)]
+    # Where a term turns in an interval it is within a factor of its largest value, which counts at most 1.
+    height = scale.clamp_(max=2.0).exp_()
 
-    def keeps_sign(at_first: Tensor, at_second: Tensor) -> Tensor:
-        ends = at_first * factors[0], at_second * factors[1]
-        return (torch.minimum(*ends).sum(-1) >= 0) | (torch.maximum(*ends).sum(-1) <= 0)
+    def turns_at(z: float) -> Tensor:
+        return (first < z) & (z < second)
 
-    resolved = keeps_sign(first.slope, second.slope) | keeps_sign(first.curvature, second.curvature)
-    return resolved, resolved & (first.sign > 0) & (second.sign <= 0)
-
-
-def shortest_length(mixture: Univariate, end: TurningTerms, index: Tensor) -> Tensor:
-    """The shortest length over which a term that counts changes, at the points of an index."""
-    lengths = mixture.deviations[index] / torch.clamp(end.z[index].abs(), min=1.0)
-    return torch.where(end.terms[index] > 1e-17, lengths, torch.inf).amin(-1)
+    values = [-z * density for z, density in ends]
+    low = torch.where(turns_at(1.0), -SLOPE_TURN * height, torch.minimum(*values))
+    high = torch.where(turns_at(-1.0), SLOPE_TURN * height, torch.maximum(*values))
+    resolved = (low.sum(-1) >= 0) | (high.sum(-1) <= 0)
+    values = [(z.square() - 1.0) * density for z, density in ends]
+    low = torch.where(turns_at(0.0), -height, torch.minimum(*values)).div_(mixture.deviations)
+    bends = turns_at(math.sqrt(3.0)) | turns_at(-math.sqrt(3.0))
+    high = torch.where(bends, CURVATURE_TURN * height, torch.maximum(*values)).div_(mixture.deviations)
+    resolved |= (low.sum(-1) >= 0) | (high.sum(-1) <= 0)
+    lengths = mixture.deviations / torch.maximum(first.abs(), second.abs()).clamp_(min=1.0)
+    return resolved, torch.where(largest - top > LOG_NEGLIGIBLE, lengths, torch.inf).amin(-1)
 
 
 def multivariate_modes(mixture: Mixture) -> Tensor:

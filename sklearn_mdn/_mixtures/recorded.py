@@ -1,8 +1,8 @@
 """What was recorded of a target: a value, or an interval that it lies in, and the probability of that.
 
 A record is a place and a reach. Reach 0 is a value that was observed exactly, a finite reach the interval
-place - reach < y <= place + reach, an infinite one y > place or, if negative, y <= place. So a narrow interval
-keeps its width however far from zero it lies.
+place - reach < y <= place + reach, an infinite one y > place or, if negative, y <= place. So a narrow
+interval keeps its width however far from zero it lies.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def log_probability(place: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def sinh_ratio(x: Tensor) -> Tensor:
-    """sinh(x) / x for short intervals' x. (That of torch rounds by place in memory.)"""
+    """sinh(x) / x for short intervals' x; that of torch rounds by place in memory."""
     square, total = x.square(), torch.zeros_like(x)
     for coefficient in reversed(SINH_SERIES):
         total = total * square + coefficient

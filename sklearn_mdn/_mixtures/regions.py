@@ -15,8 +15,18 @@ from sklearn_mdn._mixtures.univariate import Univariate, log_derivatives
 ACCURACY = 1e-12  # of the region's probability, or of its complement where that is smaller, relative
 
 
-def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tensor, Tensor]:
+def highest_density_region(
+    mixture: Univariate, confidence: float, density: Univariate | None = None
+) -> tuple[Tensor, Tensor]:
     """The smallest sets that hold a probability: intervals (n, J, 2), NaN-padded, and log thresholds (n,).
+
+    Parameters
+    ----------
+    mixture : Univariate
+        What tells probabilities.
+    confidence : float
+    density : Univariate, default=None
+        What is to be high in the set, where that is another mixture.
 
     Notes
     -----
@@ -24,9 +34,10 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     line, beside it p is monotone and crosses a threshold once at most. So the region of a threshold
     is a set of bracketed roots, and the threshold that gives it its probability is one more root.
     """
-    mixture = mixture.present().resolvable()
-    flanks = Flanks(mixture, *univariate_modes(mixture))
-    lower, upper = threshold_bracket(mixture, flanks.log_peaks, confidence)
+    flanks = monotone_pieces(mixture, density)
+    mixture = flanks.measure
+    upper = flanks.log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
+    lower = threshold_below(mixture, confidence) if density is None else flanks.threshold_below(confidence)
     level = torch.full_like(lower, 0.5 * (1.0 - confidence))
     central = torch.stack([mixture.quantile(level), mixture.quantile(level, upper_tail=True)], dim=1)
     start = flanks.log_prob(central).mean(1)  # exact for one component
@@ -50,6 +61,33 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     return torch.unflatten(in_front(ends)[:, :count], 1, (-1, 2)), log_threshold
 
 
+def monotone_pieces(mixture: Univariate, density: Univariate | None = None) -> Flanks:
+    """Each density in monotone pieces, which cross a threshold once at most."""
+    mixture = mixture.present().resolvable()
+    height = mixture if density is None else density.present().resolvable()
+    return Flanks(height, *univariate_modes(height), mixture)
+
+
+def drawn_level(log_densities: Tensor, log_density: Tensor) -> Tensor:
+    """Probability of higher density than at y (m, n), from the log densities at draws (n, M).
+
+    Linear in the log density between the draws, like ``drawn_threshold``; beyond the draw of the lowest
+    density what is left falls with the density.
+    """
+    ordered = log_densities.contiguous().sort(dim=-1).values
+    at = log_density.T.contiguous()  # (n, m)
+    last = ordered.shape[-1] - 1
+    above = torch.searchsorted(ordered, at).clamp(1, max(last, 1)).clamp(max=last)
+    below = (above - 1).clamp(min=0)
+    low, high = ordered.gather(-1, below), ordered.gather(-1, above)
+    part = torch.where(high > low, (at - low) / (high - low), 1.0).clamp(0.0, 1.0)
+    # M + 1 gaps: one of them is beyond each end.
+    lower = (1.0 + below + part) / (last + 2)
+    lower = torch.where(at < ordered[:, :1], (at - ordered[:, :1]).exp() / (last + 2), lower)
+    higher = (ordered[:, -1:] - at).exp() / (last + 2)
+    return torch.where(at > ordered[:, -1:], higher, 1.0 - lower).T
+
+
 def drawn_threshold(log_densities: Tensor, confidence: float) -> Tensor:
     """Log threshold of the highest-density region from the log densities at draws (n, M) (Hyndman 1996)."""
     ordered = log_densities.sort(dim=-1).values
@@ -59,8 +97,8 @@ def drawn_threshold(log_densities: Tensor, confidence: float) -> Tensor:
     return torch.lerp(ordered[..., below], ordered[..., above], place - below)
 
 
-def threshold_bracket(mixture: Univariate, log_peaks: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """Log thresholds with too large and too small a region.
+def threshold_below(mixture: Univariate, confidence: float) -> Tensor:
+    """Log thresholds with too large a region.
 
     Let the interval A leave out no more than half of 1 - confidence. The part of A where p < t holds
     less than t |A|, so with t = (1 - confidence) / (2 |A|) the region keeps ``confidence``.
@@ -68,7 +106,7 @@ def threshold_bracket(mixture: Univariate, log_peaks: Tensor, confidence: float)
     outside = 1.0 - confidence
     reach = mixture.deviations * quantile(torch.full_like(mixture.means, 0.25 * outside)).abs()
     length = (mixture.means + reach).amax(-1) - (mixture.means - reach).amin(-1)
-    return (0.5 * outside / length).log(), log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
+    return (0.5 * outside / length).log()
 
 
 def in_front(values: Tensor) -> Tensor:
@@ -81,11 +119,11 @@ class Flanks:
     """The monotone pieces of each density: a left and a right one for each mode, in order, (n, 2J).
 
     ``inner`` is the mode and ``outer`` the antimode or the end of the line. Pieces that a row does
-    not have are NaN.
+    not have are NaN. ``measure`` tells probabilities.
     """
 
-    def __init__(self, mixture: Univariate, modes: Tensor, antimodes: Tensor) -> None:
-        self.mixture = mixture
+    def __init__(self, mixture: Univariate, modes: Tensor, antimodes: Tensor, measure: Univariate) -> None:
+        self.mixture, self.measure = mixture, measure
         self.parameters = (mixture.log_heights, mixture.means, mixture.deviations)
         self.smallest = mixture.deviations.amin(-1)
         end = torch.full_like(modes[:, :1], torch.inf)
@@ -105,6 +143,14 @@ class Flanks:
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (n, ...)."""
         return self.mixture.widen().log_prob(y)
+
+    def threshold_below(self, confidence: float) -> Tensor:
+        """Log thresholds with too large a region: it holds a central interval, on which these are lowest."""
+        level = torch.full_like(self.highest, 0.25 * (1.0 - confidence))
+        lower, upper = self.measure.quantile(level), self.measure.quantile(level, upper_tail=True)
+        ends = self.log_prob(torch.stack([lower, upper], dim=1)).amin(1)
+        valleys = torch.where(torch.isfinite(self.outer), self.log_outer, torch.inf).amin(1)
+        return torch.minimum(ends, valleys)
 
     def crossings(self, log_threshold: Tensor, row: Tensor, tolerance: float) -> Tensor:
         """Where the pieces of some rows cross their thresholds, (P, 2J), NaN where they do not.
@@ -149,20 +195,22 @@ class Flanks:
     def excess(self, log_threshold: Tensor, row: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
         """How far the probability of the region falls short of the confidence, and Newton's step.
 
-        d P(region) / d log t = -t sum 1 / |d log p / dy| over the ends of the region. Equations that
-        are nearly linear in log t: log P(not in the region) where that is small, else P(region)^2.
+        d P(region) / d log t = -sum p / |d log t / dy| over the ends of the region, where p = t for one
+        mixture. Equations that are nearly linear in log t: log P(not in the region) where that is small, else
+        P(region)^2.
         """
         ends = self.crossings(log_threshold, row, tolerance=1e-4)
         place, piece = torch.nonzero(~torch.isnan(ends), as_tuple=True)
         owner = row[place]
-        _, slope, _ = log_derivatives(ends[place, piece], *(v[owner] for v in self.parameters))
-        rate = torch.zeros_like(log_threshold).index_add(0, place, 1.0 / slope.abs())
-        rate = rate * log_threshold.exp()
+        there = ends[place, piece]
+        _, slope, _ = log_derivatives(there, *(v[owner] for v in self.parameters))
+        same = self.measure is self.mixture
+        log_density = log_threshold[place] if same else self.measure.take(owner).log_prob(there)
+        density = log_density.exp()
+        rate = torch.zeros_like(log_threshold).index_add(0, place, density / slope.abs())
         ends = in_front(ends).nan_to_num(nan=torch.inf)
         if confidence > 0.5:
-            part = self.mixture.take(row)
-            last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
-            outside = part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
+            outside = self.total_outside(ends, row)
             value = outside.log() - math.log1p(-confidence)
             step = -value * outside / rate
         else:
@@ -171,12 +219,27 @@ class Flanks:
             step = -value * confidence**2 / (2.0 * inside * rate)
         return torch.where(value.abs() < ACCURACY, 0.0, value), step
 
+    def outside(self, y: Tensor) -> Tensor:
+        """Probability of a density below that at y (m, n)."""
+        level = self.mixture.log_prob(y)
+        row = torch.arange(y.shape[1], device=y.device).expand_as(y).flatten()
+        ends = in_front(self.crossings(level.flatten(), row, tolerance=1e-6)).nan_to_num(nan=torch.inf)
+        outside = self.total_outside(ends, row).clamp(max=1.0).reshape(y.shape)
+        outside = torch.where(torch.isinf(level), 0.0, outside)  # so far out that no density is left
+        return torch.where(torch.isnan(y), torch.nan, outside)
+
+    def total_outside(self, ends: Tensor, row: Tensor) -> Tensor:
+        """Probability outside the union of intervals with alternating ends (P, 2J)."""
+        part = self.measure.take(row)
+        last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
+        return part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
+
     def total_prob(self, ends: Tensor, row: Tensor) -> Tensor:
         """Probability of the union of intervals with alternating ends (P, 2J); those to infinity are none."""
         lower, upper = ends[:, ::2], ends[:, 1::2]
         place, piece = torch.nonzero(upper < torch.inf, as_tuple=True)
         owner = row[place]
-        part = self.mixture.take(owner)
+        part = self.measure.take(owner)
         probabilities = part.prob(lower[place, piece], upper[place, piece])
         return ends.new_zeros(len(ends)).index_add(0, place, probabilities)
 

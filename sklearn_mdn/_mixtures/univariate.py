@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,17 +102,20 @@ class Univariate:
         return torch.clamp(distance - 0.5 * mixture._mean_difference(), min=0.0)
 
     def _mean_difference(self) -> Tensor:
-        """E|X - X'| of two independent draws."""
+        """E|X - X'| of two independent draws, over all pairs of components."""
         weights, means, deviations = self.weights, self.means, self.deviations
-        total = torch.zeros_like(weights[..., 0])
-        for lag in range(weights.shape[-1]):
+        squares = deviations.square()
+        precise = bool(((squares > SMALLEST_SQUARE) & (squares < torch.inf)).all())
+        # Of a component with itself the difference has twice its variance.
+        total = math.sqrt(2.0) * normal.MEAN_ABSOLUTE * (weights.square() * deviations).sum(-1)
+        for lag in range(1, weights.shape[-1]):
             first, second = slice(0, weights.shape[-1] - lag), slice(lag, None)
-            pairs = normal.mean_absolute(
-                means[..., first] - means[..., second],
-                torch.hypot(deviations[..., first], deviations[..., second]),
-            )
-            count = 1.0 if lag == 0 else 2.0
-            total = total + count * (weights[..., first] * weights[..., second] * pairs).sum(-1)
+            if precise:
+                spread = (squares[..., first] + squares[..., second]).sqrt_()
+            else:
+                spread = torch.hypot(deviations[..., first], deviations[..., second])
+            pairs = normal.mean_absolute(means[..., first] - means[..., second], spread)
+            total += 2.0 * pairs.mul_(weights[..., first]).mul_(weights[..., second]).sum(-1)
         return total
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Univariate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import final
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._networks.layers import Trace, write_product
+
+# First weights of bins, as a share of those of a layer that sees nothing but bins.
+BIN_SHARE = 0.3
 
 
 @final
@@ -73,6 +76,69 @@ class PeriodicEmbedding:
     def by_inputs(self, weights: Mapping[str, Tensor], by_angle: Tensor) -> Tensor:
         """The gradient by x (S, n, d)."""
         return (by_angle * weights["embedding_frequencies"].unsqueeze(1)).sum(-1).mul_(2.0 * math.pi)
+
+
+@final
+@dataclass(frozen=True)
+class PiecewiseLinearEncoding:
+    """Where each number lies in the bins of its column (Gorishniy et al. 2022, "PLE").
+
+    A bin of the left end b and the inverse width s makes min(max(s (x - b), 0), 1) of x: 0 below it, 1 above
+    it. A linear layer makes of a column's bins any function that is linear in each and constant outside.
+    Column j has ``n_bins[j]`` of them. Ends and widths are among the parameters of a member, since the rows
+    of another may have others, but no gradient moves them; a bin that a column has no need of has s = 0.
+    """
+
+    n_bins: tuple[int, ...]
+
+    @cached_property
+    def groups(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Numbers of bins, and the columns that have so many: the order of the features."""
+        sizes = sorted({count for count in self.n_bins if count})
+        return [(size, tuple(i for i, own in enumerate(self.n_bins) if own == size)) for size in sizes]
+
+    @property
+    def n_outputs(self) -> int:
+        return sum(self.n_bins)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"embedding_bins": (2, self.n_outputs)}
+
+    def parameters(self, starts: Sequence[Tensor], slopes: Sequence[Tensor]) -> Tensor:
+        """Left ends and inverse widths of each column's bins as the parameter (2, n_outputs)."""
+        order = [column for _, columns in self.groups for column in columns]
+        return torch.stack([torch.cat([part[column] for column in order]) for part in (starts, slopes)])
+
+    def _split(self, features: Tensor) -> list[Tensor]:
+        """A view (..., columns, bins) of (..., n_outputs) for each group."""
+        parts = features.split_with_sizes([size * len(columns) for size, columns in self.groups], dim=-1)
+        return [
+            part.view(*part.shape[:-1], len(columns), size)
+            for part, (size, columns) in zip(parts, self.groups, strict=True)
+        ]
+
+    def forward(self, weights: Mapping[str, Tensor], x: Tensor, trace: Trace | None = None) -> Tensor:
+        """Map (S, n, d) to (S, n, n_outputs)."""
+        starts, slopes = weights["embedding_bins"].detach().unsqueeze(1).unbind(2)
+        features = []
+        for (_, columns), start, slope in zip(
+            self.groups, self._split(starts), self._split(slopes), strict=True
+        ):
+            own = x if len(columns) == x.shape[-1] else x.index_select(-1, places_of(columns, x.device))
+            features.append((own.unsqueeze(-1) - start).mul_(slope).clamp_(0.0, 1.0).flatten(-2))
+        encoded = torch.cat(features, dim=-1) if len(features) > 1 else features[0]
+        if trace is not None:
+            trace.append((encoded,))
+        return encoded
+
+    def by_inputs(self, weights: Mapping[str, Tensor], encoded: Tensor, by_features: Tensor) -> Tensor:
+        """The gradient by x (S, n, d), given that by the features that were ``encoded``."""
+        slopes = weights["embedding_bins"][:, 1:]
+        by_linear = by_features * ((encoded > 0.0) & (encoded < 1.0)) * slopes
+        by_x = by_features.new_zeros(*by_features.shape[:-1], len(self.n_bins))
+        for (_, columns), part in zip(self.groups, self._split(by_linear), strict=True):
+            by_x[..., places_of(columns, by_x.device)] = part.sum(-1)
+        return by_x
 
 
 @final
@@ -159,7 +225,7 @@ def add_at(out: Tensor, places: Tensor, values: Tensor, sort: bool) -> None:
 @final
 @dataclass(frozen=True)
 class TableEmbedding:
-    """Features of a table: its numbers, marks of gaps in them, what the embeddings make of numbers and codes.
+    """Features of a table: its numbers, their bins, marks of gaps, what is learned of numbers and codes.
 
     The columns are ``n_numbers`` standardised numbers and then a code for each categorical column. ``gaps``
     are the columns of numbers in which training rows have gaps, NaN: these are replaced by a learned number
@@ -170,6 +236,7 @@ class TableEmbedding:
     gaps: tuple[int, ...] = ()
     n_codes: tuple[int, ...] = ()
     periodic: PeriodicEmbedding | None = None
+    piecewise: PiecewiseLinearEncoding | None = None
 
     @property
     def n_columns(self) -> int:
@@ -181,23 +248,40 @@ class TableEmbedding:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Features of each kind: numbers, marks, periodic features, categories."""
+        """Features of each kind: numbers, bins, marks, periodic features, categories."""
+        piecewise = 0 if self.piecewise is None else self.piecewise.n_outputs
         periodic = 0 if self.periodic is None else self.n_numbers * self.periodic.n_outputs
-        return [self.n_numbers, len(self.gaps), periodic, self.categories.n_outputs]
+        return [self.n_numbers, piecewise, len(self.gaps), periodic, self.categories.n_outputs]
 
     @property
     def n_features(self) -> int:
         return sum(self.sizes)
 
     @property
+    def first_deviations(self) -> Tensor:
+        """Standard deviations of the first layer's weights at the start, (n_features, 1).
+
+        The bins count for themselves: those of LeCun et al. (1998) would let them drown the rest, of which
+        there is less, or be drowned by it.
+        """
+        n_bins = self.sizes[1]
+        deviations = torch.full((self.n_features, 1), 1.0, dtype=torch.float64, device="cpu")
+        deviations /= math.sqrt(max(1, self.n_features - n_bins))
+        if n_bins:
+            deviations[self.n_numbers : self.n_numbers + n_bins] = BIN_SHARE / math.sqrt(n_bins)
+        return deviations
+
+    @property
     def n_fixed(self) -> int:
         """So many features, the first ones, hang on no parameter."""
-        return 0 if self.gaps else self.n_numbers
+        return 0 if self.gaps else sum(self.sizes[:2])
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         if self.periodic is not None:
             shapes |= self.periodic.shapes(self.n_numbers)
+        if self.piecewise is not None:
+            shapes |= self.piecewise.shapes()
         if self.gaps:
             shapes["gap_values"] = (self.n_numbers,)
         if self.n_codes:
@@ -211,9 +295,12 @@ class TableEmbedding:
         if self.gaps:
             missing = numbers.isnan()
             numbers = torch.where(missing, weights["gap_values"].unsqueeze(1), numbers)
-            features.append(missing.index_select(-1, places_of(self.gaps, x.device)).to(x.dtype))
             if trace is not None:
                 trace.append((missing,))
+        if self.piecewise is not None:
+            features.append(self.piecewise.forward(weights, numbers, trace))
+        if self.gaps:
+            features.append(missing.index_select(-1, places_of(self.gaps, x.device)).to(x.dtype))
         if self.periodic is not None:
             features.append(self.periodic.forward(weights, numbers, trace))
         if self.n_codes:
@@ -228,14 +315,18 @@ class TableEmbedding:
         by: Mapping[str, Tensor],
     ) -> None:
         """Write the gradient by each parameter into ``by``, given that by all features but the fixed ones."""
-        sizes = [self.n_numbers - self.n_fixed, *self.sizes[1:]]
-        by_numbers, _, by_periodic, by_categories = by_features.split_with_sizes(sizes, dim=-1)
+        sizes = [size if self.gaps else 0 for size in self.sizes[:2]] + self.sizes[2:]
+        by_numbers, by_bins, _, by_periodic, by_categories = by_features.split_with_sizes(sizes, dim=-1)
         if self.n_codes:
             self.categories.backward(trace, by_categories, by)
         if self.periodic is not None:
             by_angle = self.periodic.backward(weights, trace, by_periodic, by)
             if self.gaps:
                 by_numbers = by_numbers + self.periodic.by_inputs(weights, by_angle)
+        if self.piecewise is not None:
+            (encoded,) = trace.pop()
+            if self.gaps:
+                by_numbers = by_numbers + self.piecewise.by_inputs(weights, encoded, by_bins)
         if self.gaps:
             (missing,) = trace.pop()
             torch.sum(by_numbers * missing, dim=1, out=by["gap_values"])

@@ -21,6 +21,13 @@ from sklearn_mdn._mixtures.scale import (
 from sklearn_mdn._networks.layers import softplus, softplus_derivative
 
 
+def log_likelihood(mixture: Mixture, y: Tensor) -> Tensor:
+    """log p(y) of targets y (..., D), or of what was recorded of them: places and reaches (..., 2 D)."""
+    if y.shape[-1] == mixture.n_targets:
+        return mixture.log_prob(y)
+    return mixture.log_recorded(*y.chunk(2, dim=-1))
+
+
 @final
 @dataclass(frozen=True)
 class MixtureHead:
@@ -96,12 +103,19 @@ class MixtureHead:
         return CholeskyScale(add_to_diagonal(self._triangle(entries), self.reg_covar))
 
     def log_prob_gradient(self, outputs: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """log p(y) (S, n), and the derivative of sum(weight * log p(y)) by the outputs."""
+        """log p(y) (S, n), and the derivative of sum(weight * log p(y)) by the outputs.
+
+        For y see `log_likelihood`.
+        """
         logits, means, raw = self._parts(outputs)
         entries = self._positive(raw)
         scale = self._scale(entries)
         mixture = Mixture(logits, means, scale)
-        log_prob, by_logit, by_mean, by_scale = mixture.log_prob_gradient(y, weight)
+        if y.shape[-1] == self.n_targets:
+            log_prob, by_logit, by_mean, by_scale = mixture.log_prob_gradient(y, weight)
+        else:
+            place, reach = y.chunk(2, dim=-1)
+            log_prob, by_logit, by_mean, by_scale = mixture.log_recorded_gradient(place, reach, weight)
         by_raw = self._scale_gradient(entries, scale, by_scale)
         return log_prob, torch.cat([by_logit, by_mean.flatten(-2), by_raw.flatten(-2)], dim=-1)
 

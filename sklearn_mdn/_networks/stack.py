@@ -56,7 +56,11 @@ class StackedMLP:
     @property
     def activations(self) -> list[int]:
         """Numbers that each operation gives for a row, or for a column of it."""
-        return [shape[-1] for name, shape in self.shapes.items() if name != "category_coefs"]
+        return [
+            shape[-1]
+            for name, shape in self.shapes.items()
+            if name not in ("category_coefs", "embedding_bins")
+        ]
 
     @property
     def n_parameters(self) -> int:
@@ -134,6 +138,8 @@ class StackedMLP:
             torch.sum(gradient, dim=1, out=by[f"intercepts_{i}"])
             if i > 0:
                 gradient = torch.bmm(gradient, weights[f"coefs_{i}"].mT)
+        if self.embedding.piecewise is not None:
+            by["embedding_bins"].zero_()
         if self.embedding.n_fixed < self.embedding.n_features:
             by_features = torch.bmm(gradient, weights["coefs_0"][:, self.embedding.n_fixed :].mT)
             self.embedding.backward(weights, trace, by_features, by)
@@ -143,22 +149,29 @@ class StackedMLP:
         """Weight decay acts on so many columns of (S, P), the first ones: the weights."""
         return sum(math.prod(shape) for name, shape in self.shapes.items() if "coefs" in name)
 
-    def initial(self, generator: torch.Generator, centers: Tensor, spread: float) -> Tensor:
-        """Parameters (P,) of one member, float64, from its own random stream.
+    def initial(
+        self, generator: torch.Generator, centers: Tensor, spread: float, bins: Tensor | None = None
+    ) -> Tensor:
+        """Parameters (P,) of one member, float64, from its own random stream; ``bins`` are as they stay.
 
         Hidden layers start uniform with the variance 1 / fan_in of LeCun et al. (1998); the last one ten
         times smaller, so that a component starts at its centre (K, D) for every x.
         """
         pieces = []
         for name, shape in self.shapes.items():
-            if name == "embedding_frequencies":
+            if name == "embedding_bins":
+                assert bins is not None
+                piece = bins.to(device=centers.device)
+            elif name == "embedding_frequencies":
                 noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = noise * self.embedding.periodic.frequency_scale  # type: ignore[union-attr]
             elif name == "category_coefs":
                 noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = noise * CATEGORY_SPREAD
             elif "coefs" in name:
-                bound = math.sqrt(3.0 / shape[-2])
+                bound: float | Tensor = math.sqrt(3.0 / shape[-2])
+                if name == "coefs_0" and self.embedding.piecewise is not None:
+                    bound = math.sqrt(3.0) * self.embedding.first_deviations.to(centers.device)
                 drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=centers.device)
                 piece = (2.0 * drawn - 1.0) * bound
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -30,6 +31,25 @@ def candidates_of(param_grid: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -
     if not candidates:
         raise ValueError(f"param_grid must have at least one candidate, got {param_grid!r}.")
     return candidates
+
+
+def check_scoring(scoring: Any) -> None:
+    """Refuse callables that cannot be called as scorers are, before anything is trained for them."""
+    scorers = {"": scoring} if not isinstance(scoring, Mapping) else scoring
+    for name, scorer in scorers.items():
+        if not callable(scorer):
+            continue
+        try:
+            inspect.signature(scorer).bind(None, None, None)
+        except ValueError:  # of some builtins there is none
+            continue
+        except TypeError as error:
+            raise TypeError(
+                "scoring must be called as scorer(estimator, X, y) is, which "
+                f"{scorer!r}{f' of {name!r}' * bool(name)} cannot be ({error}). Of scores of densities "
+                "sklearn_mdn.metrics.make_density_scorer makes scorers, of scores of predictions "
+                "sklearn.metrics.make_scorer does."
+            ) from None
 
 
 def splits_of(cv: Any, X: ArrayLike, y: ArrayLike, split_params: dict[str, Any]) -> list[Split]:

@@ -26,15 +26,17 @@ from sklearn.utils import Tags, indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _safe_split, available_if
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.stored_state import StoredEstimator
-from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
+from sklearn_mdn._distributions.unwrap import fit_argument, unwrap
+from sklearn_mdn._estimators.arguments import check_lengths
+from sklearn_mdn._estimators.density import check_records
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._search.choices import Split, candidates_of, chosen_by, splits_of
-from sklearn_mdn._search.stacking import HeldOut, rounding_error, stacked
+from sklearn_mdn._search.choices import Split, candidates_of, check_scoring, chosen_by, splits_of
+from sklearn_mdn._search.stacking import HeldOut, check_alike, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
 
 Scoring = str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
@@ -240,9 +242,10 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **params : dict
-            Passed on to the estimator's ``fit`` (``sample_weight``; split with the rows), the splitter
-            (``groups``) and the scorers, as in GridSearchCV. The networks get the groups as well, and hold
-            out whole ones for early stopping.
+            Passed on to the estimator's ``fit`` (``sample_weight``, ``y_upper``; split with the rows), the
+            splitter (``groups``) and the scorers, as in GridSearchCV. The networks get the groups as well,
+            and hold out whole ones for early stopping. With ``scoring=None``, ``y_upper`` goes to the score
+            too.
 
         Returns
         -------
@@ -270,13 +273,16 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         """
         self._check_arguments()
         # 1. What to train, on what, and how to judge it
+        check_scoring(self.scoring)
         scorers, refit_metric = self._get_scorers()
+        check_lengths(_num_samples(X), y)
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         fit_params = self._fit_params(routed.estimator.fit, params)
+        score_params = self._score_params(routed.scorer.score, fit_params)
         candidates, splits = candidates_of(self.param_grid), splits_of(self.cv, X, y, routed.splitter.split)
         self.n_splits_ = len(splits)
         if self.verbose > 0:
@@ -288,7 +294,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         tasks = self._tasks(candidates, splits, X, y, fit_params)
         self._train(tasks, context)
         for task in tasks:
-            self._score_task(task, splits[task.split], X, y, scorers, routed.scorer.score)
+            self._score_task(task, splits[task.split], X, y, scorers, score_params)
         self.cv_results_ = self._results(tasks, candidates)
         # 3. Choose and refit; nothing of an earlier fit stays beside it
         for name in CHOICES:
@@ -481,7 +487,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         refit = context.subcontext(task_name="refit")
         if self.refit == "stacking":
             refit.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            held_out, n_candidates = self._held_out(tasks, X, y), len(self.cv_results_["params"])
+            held_out, n_candidates = self._held_out(tasks, X, y, fit_params), len(self.cv_results_["params"])
             row_weight = self._row_weights(fit_params, y)
             self.best_estimator_, self.stacking_weights_ = stacked(held_out, n_candidates, row_weight)
         else:
@@ -498,24 +504,46 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
         """Sample weights on their way to the network, or ones."""
         return check_row_weights(fit_params.get(fit_argument(self.estimator, "sample_weight")), y)
 
-    def _held_out(self, tasks: list[Task], X: ArrayLike, y: ArrayLike) -> list[HeldOut]:
+    def _held_out(
+        self, tasks: list[Task], X: ArrayLike, y: ArrayLike, fit_params: dict[str, Any]
+    ) -> list[HeldOut]:
         """What the candidates that did not fail say of the rows that they have not seen."""
         failed = {task.candidate for task in tasks if task.error is not None}
-        targets, held_out = np.asarray(y, dtype=np.float64), list[HeldOut]()
-        noise = rounding_error(targets)
-        for task in tasks:
-            if task.candidate not in failed:
-                X_test, y_test = _safe_split(task.estimator, X, y, task.test)
-                y_test = np.array(y_test, dtype=np.float64)  # torch wants it writable
-                rows = np.arange(len(targets))[task.test]
-                held_out.append(
-                    HeldOut(
-                        task.estimator, task.network, task.candidate, task.split, rows, X_test, y_test, noise
-                    )
-                )
-        if not held_out:  # as a refit on all rows would
+        kept = [task for task in tasks if task.candidate not in failed]
+        if not kept:  # as a refit on all rows would
             raise next(task.error for task in tasks if task.error is not None)
+        y_upper = fit_params.get(fit_argument(self.estimator, "y_upper"))
+        records = check_records(y, y_upper, np.shape(y))
+        noise = rounding_error(records.place) if y_upper is None else np.zeros(records.place.shape[1])
+        check_alike([task.network._grid() for task in kept])
+        held_out = []
+        for task in kept:
+            X_test, _ = _safe_split(task.estimator, X, y, task.test)
+            rows = np.arange(len(records.place))[task.test]
+            held_out.append(
+                HeldOut(
+                    *(task.estimator, task.network, task.candidate, task.split, rows),
+                    *(X_test, records[rows], noise),
+                )
+            )
         return held_out
+
+    def _score_params(self, routed: dict[str, Any], fit_params: dict[str, Any]) -> dict[str, Any]:
+        """What goes to the scorer: the likelihood wants to know where targets end, as ``fit`` does.
+
+        Where metadata are routed, what the scorer requests decides.
+        """
+        y_upper = fit_params.get(fit_argument(self.estimator, "y_upper"))
+        if y_upper is None or get_config()["enable_metadata_routing"]:
+            return routed
+        if self.scoring is not None or isinstance(self.estimator, Pipeline):
+            what = "a Pipeline" if self.scoring is None else f"scoring={self.scoring!r}"
+            raise ValueError(
+                f"y_upper does not reach {what} unless metadata are routed, and held-out targets would be "
+                "judged as if they had been observed: set_config(enable_metadata_routing=True) helps; "
+                "an MDNRegressor alone with scoring=None needs no routing."
+            )
+        return {"y_upper": y_upper, **routed}
 
     @_if_refitted
     def predict(
@@ -646,7 +674,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
 
     def _regressor(self, X: ArrayLike) -> tuple[Any, Any]:
         """The regressor of densities in the best estimator, and the rows as it sees them."""
-        core = untransformed(self, X)
+        core = unwrap(self, X)
         return core.regressor, core.X
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> float:

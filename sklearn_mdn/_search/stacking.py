@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn._estimators.calibration import calibration_places, larger_pool, shifted
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import FACTORS
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 
@@ -21,8 +23,8 @@ NEGLIGIBLE_WEIGHT = 1e-4
 # Equal numbers may differ by so much of their spread, once they were computed from others.
 ARITHMETIC_NOISE = 1e-9
 
-# All steps that factors can take along CALIBRATIONS; of equally good ones the first counts.
-SHIFTS = sorted(range(1 - len(CALIBRATIONS), len(CALIBRATIONS)), key=abs)
+# All steps that factors can take along FACTORS; of equally good ones the first counts.
+SHIFTS = sorted(range(1 - len(FACTORS), len(FACTORS)), key=abs)
 
 
 def stacking_weights(
@@ -123,6 +125,16 @@ def rounding_error(y: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(deviations), deviations, 0.0)
 
 
+def check_alike(grids: Sequence[Grid | None]) -> None:
+    """Refuse candidates of which some give probabilities and others densities, or those of other values."""
+    if any(grid is not None for grid in grids) and common_grid(grids) is None:
+        steps = sorted({"None" if grid is None else str(grid.step.tolist()) for grid in grids})
+        raise ValueError(
+            'refit="stacking" weighs candidates of one resolution by their likelihoods, got the resolutions '
+            f"{', '.join(steps)}."
+        )
+
+
 class HeldOut:
     """What a candidate fitted without a fold says of the fold's rows, whatever factors its networks have.
 
@@ -138,10 +150,11 @@ class HeldOut:
         The fold.
     X : array-like
         The fold's inputs.
-    y : ndarray of shape (n_rows,) or (n_rows, n_outputs)
-        The fold's targets.
+    records : Records
+        What was recorded of the fold's targets.
     noise : ndarray of shape (n_outputs,)
-        Standard deviations of independent noise that the densities are blurred with.
+        Standard deviations of independent noise that densities of values are blurred with. Intervals, and
+        values of a network with a resolution, have probabilities that need none.
     """
 
     def __init__(
@@ -152,30 +165,38 @@ class HeldOut:
         split: int,
         rows: NDArray[np.intp],
         X: ArrayLike,
-        y: NDArray[np.float64],
+        records: Records,
         noise: NDArray[np.float64],
     ) -> None:
         self.estimator, self.network = estimator, network
         self.candidate, self.split, self.rows = candidate, split, rows
         own = network.calibration_
         self.places, self.n_members = calibration_places(own), len(own)
-        network.calibration_ = np.ones_like(own)
-        members = predict_distribution(estimator, X).members()
-        network.calibration_ = own
-        targets = y.reshape(len(y), -1)
-        tables = [
-            [member._blurred_log_density(targets, factor, noise) for member in members]
-            for factor in CALIBRATIONS
-        ]
+        self.grid = network._grid()
+
+        def members(factor: float) -> list[PredictiveDistribution]:
+            network.calibration_ = np.full_like(own, factor)
+            predicted = predict_distribution(estimator, X).members()
+            network.calibration_ = own
+            return list(predicted)
+
+        if self.grid is None and records.exact.all():
+            plain = members(1.0)
+            tables = [
+                [member._blurred_log_density(records.place, factor, noise) for member in plain]
+                for factor in FACTORS
+            ]
+        else:
+            tables = [[member._log_score(records) for member in members(factor)] for factor in FACTORS]
         self.table = np.array(tables)  # (factors, networks, rows)
 
     def log_density(self, shift: int = 0) -> NDArray[np.float64]:
-        """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
+        """Log densities of the networks, (networks, rows), their factors shifted along FACTORS."""
         return self.table[shifted(self.places, shift), np.arange(self.n_members)]
 
     def shift(self, shift: int) -> None:
         self.places = shifted(self.places, shift)
-        self.network.calibration_ = np.array(CALIBRATIONS)[self.places]
+        self.network.calibration_ = np.array(FACTORS)[self.places]
 
 
 def calibrate(

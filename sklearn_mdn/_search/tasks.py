@@ -19,11 +19,14 @@ from sklearn.callback import CallbackContext
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
-from sklearn_mdn._estimators.capacity import check_device, naming_memory
+from sklearn_mdn._estimators.capacity import check_device, naming_training_memory
 from sklearn_mdn._estimators.plans import Plan, Trained, network_bytes, stack_key, train_plans
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._training.loop import TrainingState
+
+# Parameters of the network on which hangs what it makes of its rows.
+READ_WITH = ("categorical_features", "resolution")
 
 
 @final
@@ -100,8 +103,10 @@ class _Recorder(MDNRegressor):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        y_upper: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
@@ -109,8 +114,10 @@ class _Recorder(MDNRegressor):
             "X": X,
             "y": y,
             "sample_weight": sample_weight,
+            "y_upper": y_upper,
             "X_val": X_val,
             "y_val": y_val,
+            "y_upper_val": y_upper_val,
             "sample_weight_val": sample_weight_val,
             "groups": groups,
         }
@@ -137,6 +144,7 @@ def prepare(
     estimator, network = task.estimator, task.network
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else ""
     before = {key: value for key, value in parameters.items() if name and not key.startswith(f"{name}__")}
+    before |= {setting: vars(network)[setting] for setting in READ_WITH}
     try:
         key = (task.split, joblib.hash(before))
     except (PicklingError, AttributeError, TypeError):  # what cannot be compared is fitted for itself
@@ -183,7 +191,7 @@ def train_stack(
     context.call_on_fit_task_begin(estimator=caller)
     result: list[Trained] | Exception
     try:
-        with naming_memory(max(plan.network.n_parameters for plan in plans), n_networks):
+        with naming_training_memory(max(plan.network.n_parameters for plan in plans), n_networks):
             result = train_plans(
                 plans, device=check_device(device), dtype=getattr(torch, dtype), on_epoch=on_epoch
             )

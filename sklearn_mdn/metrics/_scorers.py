@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import TransformedDensity, predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.metrics._scores import (
     DECILES,
     coverage_error,
@@ -53,13 +53,18 @@ class DensityScorer(_BaseScorer):
     @property
     def __name__(self) -> str:
         """What LearningCurveDisplay and ValidationCurveDisplay call the score, "neg_" for a loss."""
-        name: str = getattr(self._score_func, "__name__", repr(self._score_func))
-        return f"neg_{name}" if self._sign < 0 else name
+        return f"neg_{_name(self._score_func)}" if self._sign < 0 else _name(self._score_func)
 
     def __repr__(self) -> str:
         options = [f"{name}={value!r}" for name, value in self._kwargs.items()]
         options = ["greater_is_better=False"] * (self._sign < 0) + options
-        return f"make_density_scorer({', '.join([self._score_func.__name__, *options])})"
+        return f"make_density_scorer({', '.join([_name(self._score_func), *options])})"
+
+
+def _name(score_func: Callable[..., float]) -> str:
+    """What a score is called; a partial function, or an object, has no name but what it prints."""
+    name: str = getattr(score_func, "__name__", repr(score_func))
+    return name
 
 
 class _DensityResponse(BaseEstimator):
@@ -68,8 +73,8 @@ class _DensityResponse(BaseEstimator):
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution | TransformedDensity:
-        return predict_density(self.estimator, X)
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
+        return predict_distribution(self.estimator, X)
 
 
 def make_density_scorer(

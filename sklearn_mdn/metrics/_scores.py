@@ -33,8 +33,9 @@ def log_likelihood(
     Returns
     -------
     score : float
-        In nats, for densities per unit of the target; joint over several targets. Its negative is the
-        logarithmic score (strictly proper [1]_).
+        In nats, for densities per unit of the target; joint over several targets. Of a distribution with a
+        resolution it is the log probability of the recorded values. Its negative is the logarithmic score
+        (strictly proper [1]_).
 
     Raises
     ------
@@ -56,7 +57,7 @@ def log_likelihood(
     -1.2655...
     """
     y, forecast = check_forecast(y_true, y_dist)
-    return float(row_mean(forecast.logpdf(y), sample_weight))
+    return float(row_mean(forecast.log_score(y), sample_weight))
 
 
 @overload

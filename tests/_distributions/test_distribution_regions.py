@@ -265,3 +265,54 @@ def test_entropy_with_scales_far_apart():
     expected = 0.5 * bump + 0.5 * (bump + np.log(1e-6)) + np.log(2.0)
     np.testing.assert_allclose(dist.entropy(), expected, atol=1e-4)
     np.testing.assert_allclose(dist.entropy(), entropy_by_quadrature(dist, 0), atol=1e-8)
+
+
+# Where a component is as narrow as the rounding of its mean, an end that is rounded has another level.
+@pytest.mark.parametrize("name", sorted(set(UNIVARIATE) - {"far apart", "scales sixteen orders apart"}))
+def test_the_level_of_the_ends_of_a_region_is_its_confidence(name):
+    dist = univariate(name)
+    for confidence in CONFIDENCES:
+        intervals, _ = dist.hdr(confidence)
+        for ends in np.moveaxis(intervals, 0, -1).reshape(-1, len(dist)):
+            level = dist.hdr_level(ends)
+            there = ~np.isnan(ends)
+            np.testing.assert_allclose(level[there], confidence, atol=1e-6)
+            assert np.isnan(level[~there]).all()
+
+
+@pytest.mark.parametrize("name", ["one component", "overlapping", "a mode near no mean", "equal components"])
+def test_levels_are_integrals_of_higher_density(name):
+    dist = univariate(name)
+    y = dist.ppf(np.array([0.01, 0.2, 0.37, 0.5, 0.8, 0.999])[:, None])
+    grid = np.linspace(dist.ppf(1e-9), dist.ppf(1 - 1e-9), 200_001)
+    heights = dist.pdf(grid)
+    levels = dist.hdr_level(y)
+    for at, level in zip(dist.pdf(y), levels, strict=True):
+        expected = integrate.trapezoid(np.where(heights > at, heights, 0.0), grid, axis=0)
+        np.testing.assert_allclose(level, expected, atol=1e-4)
+
+
+def test_levels_order_values_as_the_density_does():
+    dist = random_mixtures(20, 4)
+    y = np.sort(dist.rvs(50, random_state=0).T, axis=0)
+    order = np.argsort(-dist.pdf(y), axis=0)
+    assert (np.diff(np.take_along_axis(dist.hdr_level(y), order, axis=0), axis=0) >= -1e-12).all()
+
+
+def test_levels_agree_with_membership():
+    dist = random_mixtures(200, 4)
+    y = dist.rvs(random_state=0)
+    for confidence in (0.01, 0.3, 0.9, 0.999):
+        np.testing.assert_array_equal(dist.in_hdr(y, confidence), dist.hdr_level(y) <= confidence)
+
+
+def test_levels_of_draws_are_uniform():
+    dist = random_mixtures(2000, 3)
+    assert stats.kstest(dist.hdr_level(dist.rvs(random_state=0)), "uniform").pvalue > 0.01
+
+
+def test_levels_at_the_extremes():
+    dist = random_mixtures(5, 3)
+    np.testing.assert_allclose(dist.hdr_level(dist.mode()), 0.0, atol=1e-6)
+    np.testing.assert_array_equal(dist.hdr_level(np.full(5, 1e200)), 1.0)
+    assert np.isnan(dist.hdr_level(np.full(5, np.nan))).all()

@@ -16,6 +16,7 @@ import pytest
 from scipy import integrate, stats
 
 from sklearn_mdn import MixtureDistribution
+from sklearn_mdn._distributions.records import Grid
 from tests._distributions.cases import (
     UNIVARIATE,
     ExactMixture,
@@ -318,6 +319,8 @@ NO_SEEDS = ["abc", -1, 0.5, object()]
 NO_LEVELS = [*NO_NUMBERS, -0.1, 1.1, np.nan, np.inf]
 NO_CONFIDENCES = [*NO_LEVELS, 0, 1, [0.5]]
 NO_TARGETS = ["a", None, 2, -3, 0.0, True, [], [0, 0], [[0, 1]], [0, 2], ["a"]]
+NO_FUNCTIONS = [None, "mean", 3.0]
+NO_POINTS = [*(bad for bad in NO_NUMBERS if bad is not None), np.nan, np.inf, np.zeros((2, 2))]
 # Every public method: what its arguments may not be, beside arguments that fit.
 REFUSED = {
     "MixtureDistribution": {
@@ -343,8 +346,23 @@ REFUSED = {
         "n_samples": NO_COUNTS,
         "random_state": NO_SEEDS,
     },
+    "hdr_level": {"y": NO_NUMBERS, "n_samples": NO_COUNTS, "random_state": NO_SEEDS},
+    "expect": {
+        "function": NO_FUNCTIONS,
+        "points": NO_POINTS,
+        "n_samples": NO_COUNTS,
+        "random_state": NO_SEEDS,
+    },
+    "argmin_expected": {
+        "loss": NO_FUNCTIONS,
+        "candidates": [None, *NO_POINTS, []],
+        "points": NO_POINTS,
+        "n_samples": NO_COUNTS,
+        "random_state": NO_SEEDS,
+    },
     "entropy": {"n_samples": NO_COUNTS, "random_state": NO_SEEDS},
-    "rvs": {"size": [*NO_COUNTS, (2, 3)], "random_state": NO_SEEDS},
+    "rvs": {"size": [*NO_COUNTS, (2, 3)], "random_state": NO_SEEDS, "rounded": [True]},
+    "probabilities": {"values": [*NO_NUMBERS, np.nan, [[0.0, 1.0]]]},
     "marginal": {"targets": NO_TARGETS},
     "condition": {
         "targets": [*NO_TARGETS, [0, 1]],
@@ -363,6 +381,9 @@ FITTING = {
     "confidence": 0.5,
     "targets": 0,
     "values": 0.0,
+    "function": np.square,
+    "loss": lambda action, y: (y - action) ** 2,
+    "candidates": [0.0, 1.0],
 }
 
 
@@ -385,13 +406,15 @@ def test_the_table_of_refusals_is_complete():
 @pytest.mark.parametrize(("method", "name"), [(m, name) for m in REFUSED for name in REFUSED[m]])
 def test_bad_arguments_are_refused_by_name(method, name):
     dist = joint_distribution("diag", 2) if method in ("marginal", "condition") else three_rows()
+    if method == "probabilities":
+        dist._on(Grid(np.ones(1), np.zeros(1)))
     call = MixtureDistribution if method == "MixtureDistribution" else getattr(dist, method)
     fitting = {key: FITTING[key] for key in arguments_of(method) if key in FITTING}
     call(**fitting) if method != "concatenate" else call(distributions=[dist])
     for bad in REFUSED[method][name]:
         if method == "rvs" and bad is None:
             continue
-        with pytest.raises(ValueError, match=rf"^{name}\b") as caught:
+        with pytest.raises((TypeError, ValueError), match=rf"^{name}\b") as caught:
             call(**{**fitting, name: bad})
         assert len(str(caught.value)) < 300
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mdn import MDNRegressor
+from sklearn_mdn._estimators.regressor import N_BINS
 
 SETTINGS = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 CASES = {
@@ -18,7 +19,10 @@ CASES = {
     "float64 ensemble": {"dtype": "float64", "n_estimators": 3},
     "full": {"covariance_type": "full"},
     "no embedding": {"numerical_embedding": None, "early_stopping": False},
+    "periodic": {"numerical_embedding": "periodic"},
+    "bins": {"numerical_embedding": "piecewise_linear"},
 }
+PERIODIC, BINS = ("periodic", "both"), ("piecewise_linear", "both")
 
 
 def problem(n=120):
@@ -50,14 +54,18 @@ def test_it_is_arrays_and_numbers_only(model):
 
 def test_attributes_have_the_shapes_they_say(model):
     n_members, n_features = model.n_estimators, 3
-    n_inputs = n_features * (5 if model.numerical_embedding else 1)
+    embedding = model.numerical_embedding
+    n_inputs = n_features * (1 + 4 * (embedding in PERIODIC) + N_BINS * (embedding in BINS))
     entries = {"diag": 2, "full": 3}[model.covariance_type]
     n_last = 3 * (1 + 2 + entries)
     assert [layer.shape for layer in model.coefs_] == [(n_members, n_inputs, 8), (n_members, 8, n_last)]
     assert [layer.shape for layer in model.intercepts_] == [(n_members, 8), (n_members, n_last)]
     assert all(layer.dtype == model.dtype for layer in model.coefs_ + model.intercepts_)
-    assert hasattr(model, "embedding_coefs_") is (model.numerical_embedding is not None)
-    if model.numerical_embedding:
+    assert hasattr(model, "embedding_bins_") is (embedding in BINS)
+    if embedding in BINS:
+        assert model.embedding_bins_.shape == (n_members, 2, n_features * N_BINS)
+    assert hasattr(model, "embedding_coefs_") is (embedding in PERIODIC)
+    if embedding in PERIODIC:
         assert model.embedding_frequencies_.shape == (n_members, n_features, 6)
         assert model.embedding_coefs_.shape == (n_members, 12, 4)
         assert model.embedding_intercepts_.shape == (n_members, 4)
@@ -75,8 +83,7 @@ def test_pickles_are_small_and_exact(model):
     X, y = problem()
     data = pickle.dumps(model)
     n_parameters = sum(layer.nbytes for layer in model.coefs_ + model.intercepts_)
-    if model.numerical_embedding:
-        n_parameters += model.embedding_coefs_.nbytes + model.embedding_frequencies_.nbytes
+    n_parameters += sum(v.nbytes for name, v in vars(model).items() if name.startswith("embedding_"))
     assert len(data) < n_parameters + 6_000
     assert b"torch" not in data
     loaded = pickle.loads(data)

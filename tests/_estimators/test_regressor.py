@@ -14,8 +14,9 @@ from sklearn.metrics import r2_score
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._estimators import prediction, regressor
+from sklearn_mdn._estimators.calibration import HALF_KNOWN, factor_of_larger_pool
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, members_folds
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.moments import fitted_scaler
 from sklearn_mdn._estimators.regressor import auto_batch_size, auto_max_iter
 from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows
@@ -32,11 +33,14 @@ def problem(n=120, n_outputs=None, seed=0):
     return X, y[:, 0] if n_outputs is None else y[:, :n_outputs]
 
 
+def embedding_names(model):
+    return sorted(name for name in vars(model) if name.startswith("embedding_"))
+
+
 def parameters_of(model):
     """Everything learned, as one vector."""
     arrays = [*model.coefs_, *model.intercepts_]
-    if model.numerical_embedding is not None:
-        arrays += [model.embedding_frequencies_, model.embedding_coefs_, model.embedding_intercepts_]
+    arrays += [vars(model)[name] for name in embedding_names(model)]
     return np.concatenate([array.ravel() for array in arrays])
 
 
@@ -45,7 +49,7 @@ def member_of(model, i):
     alone = copy.copy(model).set_params(n_estimators=1)
     for name in ("coefs_", "intercepts_"):
         setattr(alone, name, [layer[i : i + 1] for layer in getattr(model, name)])
-    for name in ("embedding_frequencies_", "embedding_coefs_", "embedding_intercepts_"):
+    for name in embedding_names(model):
         setattr(alone, name, getattr(model, name)[i : i + 1])
     alone.calibration_ = model.calibration_[i : i + 1]
     return alone
@@ -392,7 +396,7 @@ def test_the_internal_split_is_the_members_fold():
     [([[0]], False), ([[0, 2], [1]], False), ([[0, 2], [1, 3], [4]], False), ([[0, 1, 2]], True)],
 )
 def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watched, n_outputs):
-    """All are lowered together, as far as is best for the rows that several networks have not seen."""
+    """One for all, by the rows that several networks have not seen."""
 
     def noise_free(n, seed):
         X, _ = problem(n, seed=seed)
@@ -414,23 +418,27 @@ def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watc
         x, target, weight = table.x, table.y.reshape(y.shape), table.weight
         folds = folds_of(model, X, y.reshape(100, -1), weight_given)
     held_out = [(x[fold], target[fold], weight[fold]) for fold in folds]
-    own = np.empty(M)
-    for rows, members in zip(held_out, sharing, strict=False):
-        own[members] = [own_calibration(model, i, *rows)[1] for i in members]
-    places, totals = np.searchsorted(CALIBRATIONS, own), []
-    for down in range(len(CALIBRATIONS)):
-        lowered, total = copy.copy(model), 0.0
-        lowered.calibration_ = np.array(CALIBRATIONS)[np.maximum(places - down, 0)]
-        for (x_held, y_held, w), members in zip(held_out, sharing, strict=False):
-            p = np.exp([member_of(lowered, i).score_samples(x_held, y_held) for i in members])
-            m, mean = len(members), p.mean(axis=0)
-            if m > 1:
-                total += w @ (np.log(mean) + (1 / m - 1 / M) / 2 * p.var(axis=0, ddof=1) / mean**2)
-        totals.append(total)
-    np.testing.assert_array_equal(
-        model.calibration_, np.array(CALIBRATIONS)[np.maximum(places - np.argmax(totals), 0)]
-    )
-    assert (len(set(totals)) > 1) == (M > 1)  # an ensemble had something to choose from
+    assert model.shrinkage_ == 0.0
+    if M == 1:
+        assert model.calibration_.tolist() == [own_calibration(model, 0, *held_out[0])[1]]
+        return
+    single, pooled, total, inverse = np.zeros(len(FACTORS)), np.zeros(len(FACTORS)), 0.0, 0.0
+    for (x_held, y_held, w), members in zip(held_out, sharing, strict=False):
+        if len(members) == 1:
+            continue
+        total, inverse = total + w.sum(), inverse + w.sum() / len(members)
+        for place, factor in enumerate(FACTORS):
+            widened = copy.copy(model)
+            widened.calibration_ = np.full(M, factor)
+            log_p = np.array([member_of(widened, i).score_samples(x_held, y_held) for i in members])
+            single[place] += w @ log_p.mean(axis=0)
+            pooled[place] += w @ np.log(np.exp(log_p).mean(axis=0))
+    f_1, f_m, m = FACTORS[single.argmax()], FACTORS[pooled.argmax()], total / inverse
+    far = factor_of_larger_pool(f_1, f_m, m, M) ** 2
+    wanted = np.sqrt(f_m**2 + total / (total + HALF_KNOWN) * (far - f_m**2))
+    nearest = FACTORS[np.abs(np.log(np.array(FACTORS) / wanted)).argmin()]
+    assert model.calibration_.tolist() == [nearest] * M
+    assert pooled.max() > pooled.min()  # there was something to choose from
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import joblib
@@ -11,10 +12,15 @@ import pytest
 import torch
 from sklearn.linear_model import BayesianRidge, LinearRegression
 
+import sklearn_mdn._estimators.density
 import sklearn_mdn._estimators.plans
 import sklearn_mdn._estimators.regressor
 from sklearn_mdn import DensityPool, GaussianDensity, MDNRegressor, MDNSearchCV, MixtureDistribution
 from sklearn_mdn._estimators.plans import train_plans
+from sklearn_mdn._estimators.prediction import FittedNetworks
+from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._mixtures.univariate import Univariate
+from sklearn_mdn.metrics import crps
 
 QUICK = {"n_components": 2, "hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
 N = 40
@@ -82,6 +88,9 @@ SEARCHES = [
     ("error_score", "zero", ValueError, "'error_score' parameter .* Got 'zero'"),
     ("max_stack_bytes", 0, ValueError, "'max_stack_bytes' parameter .* Got 0"),
     ("scoring", "crps", ValueError, "'scoring' parameter"),
+    ("scoring", len, TypeError, r"scoring must be called as scorer\(estimator, X, y\) is, which .*len"),
+    ("scoring", crps, TypeError, "scoring must be .*function crps .*make_density_scorer makes scorers"),
+    ("scoring", {"a": "r2", "b": lambda: 1.0}, TypeError, "scoring must be .*lambda.* of 'b' cannot be"),
 ]
 
 
@@ -194,6 +203,31 @@ def test_memory_that_runs_out(monkeypatch):
         search(error_score="raise").fit(X, y)
 
 
+def test_memory_that_runs_out_in_a_prediction(fitted, monkeypatch):
+    """Whatever asks for it: the networks, the mixtures, or the arrays of answers."""
+
+    def no_room(*arguments, **named):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes\nmore")
+
+    model = fitted["regressor"]
+    density = model.predict_distribution(X)
+    of_models = r"^Memory ran out in .*\. Fewer .* need less of it\. \(\[enforce fail"
+    calls = {
+        (Mixture, "merge_members"): lambda: model.predict(X),
+        (Univariate, "std"): lambda: model.predict(X, return_std=True),
+        (Univariate, "quantile"): lambda: model.predict(X, quantiles=[0.5]),
+        (Mixture, "draw"): lambda: model.sample(X, 3),
+    }
+    for (holder, name), call in calls.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, no_room)
+            with pytest.raises(MemoryError, match=of_models):
+                call()
+    monkeypatch.setattr(Univariate, "crps", no_room)
+    with pytest.raises(MemoryError, match=r"working on 40 mixtures\. Fewer rows at a time"):
+        density.crps(y)
+
+
 def test_other_errors_of_torch_stay_what_they_are(monkeypatch):
     def train(*arguments, **named):
         raise RuntimeError("something else")
@@ -210,11 +244,20 @@ def test_cuda_without_cuda():
 
 
 @pytest.mark.parametrize("value", [1.7e308, -1.7e308])
-def test_rows_too_far_to_predict(fitted, value):
+def test_rows_too_far_to_predict(fitted, value, monkeypatch):
     far = X.copy()
     far[3, 1] = value
-    with pytest.raises(ValueError, match=r"X must not lie so far .* as large as 1.7e\+308"):
+    words = r"X must not lie so far .* as large as 1.7e\+308 in row 3\."
+    with pytest.raises(ValueError, match=words):
         fitted["regressor"].predict(far)
+    with pytest.raises(ValueError, match=words) as caught:
+        fitted["regressor"].predict_distribution(far)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    monkeypatch.setattr(sklearn_mdn._estimators.density, "FEW_ROWS", 1)
+    monkeypatch.setattr(FittedNetworks, "rows_at_once", 2)  # so that the row is in the second block
+    for kind in ("regressor", "pool", "search"):
+        with pytest.raises(ValueError, match=words):
+            fitted[kind].sample(far)
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-165, 1e-150, 1.0, 1e150, 1e160, 1e300])

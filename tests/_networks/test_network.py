@@ -17,6 +17,7 @@ from sklearn_mdn._networks import layers
 from sklearn_mdn._networks.embedding import (
     CategoryEmbedding,
     PeriodicEmbedding,
+    PiecewiseLinearEncoding,
     TableEmbedding,
     add_at,
     category_width,
@@ -68,6 +69,14 @@ EMBEDDINGS = {
     "categories": TableEmbedding(1, n_codes=(3, 40)),
     "only categories": TableEmbedding(0, n_codes=(2, 5, 1)),
     "everything": TableEmbedding(2, gaps=(1,), n_codes=(4, 7), periodic=SMALL_EMBEDDING),
+    "bins": TableEmbedding(4, n_codes=(3,), piecewise=PiecewiseLinearEncoding((4, 0, 2, 4))),
+    "bins and everything": TableEmbedding(
+        3,
+        gaps=(0, 2),
+        n_codes=(4, 7),
+        periodic=SMALL_EMBEDDING,
+        piecewise=PiecewiseLinearEncoding((3, 0, 2)),
+    ),
 }
 
 
@@ -127,13 +136,26 @@ def oracle_log_density(outputs, y, head):
     return np.logaddexp.reduce(terms)
 
 
+def oracle_bins(embedding, weights, numbers):
+    """The columns with the fewest bins first, of equally many the first one."""
+    if embedding.piecewise is None:
+        return []
+    counts = np.array(embedding.piecewise.n_bins)
+    starts, slopes = weights["embedding_bins"]
+    columns = np.repeat(np.argsort(counts, kind="stable"), np.sort(counts))
+    return [
+        min(max(slope * (numbers[j] - start), 0.0), 1.0)
+        for j, start, slope in zip(columns, starts, slopes, strict=True)
+    ]
+
+
 def oracle_embedding(embedding, weights, row):
-    """Numbers, marks of gaps, periodic features, vectors of categories, for one row."""
+    """Numbers, their bins, marks of gaps, periodic features, vectors of categories, for one row."""
     numbers, codes = row[: embedding.n_numbers].copy(), row[embedding.n_numbers :].astype(int)
     marks = [float(np.isnan(numbers[column])) for column in embedding.gaps]
     for j in np.flatnonzero(np.isnan(numbers)):
         numbers[j] = weights["gap_values"][j]
-    features = [*numbers, *marks]
+    features = [*numbers, *oracle_bins(embedding, weights, numbers), *marks]
     for j, value in enumerate(numbers if embedding.periodic else []):
         angles = 2.0 * np.pi * weights["embedding_frequencies"][j] * value
         waves = np.concatenate([np.sin(angles), np.cos(angles)])
@@ -292,9 +314,11 @@ def test_gradients_of_tables_agree_with_finite_differences(embedding):
     x, y = table_rows(embedding, 2, 7), normal(2, 7, 1, seed=2)
     _, gradient = log_prob_and_gradient(network, params, x, y, weight)
     step = 1e-6 * torch.eye(network.n_parameters, dtype=torch.float64)
+    learned = torch.ones(1, network.n_parameters, dtype=torch.float64)
+    network.split(learned).get("embedding_bins", learned[:, :0]).zero_()
     for column, move in enumerate(step):
         up, down = (network(network.split(params + sign * move), x).log_prob(y) for sign in (1, -1))
-        expected = (weight * (up - down)).sum(1) / 2e-6
+        expected = learned[0, column] * (weight * (up - down)).sum(1) / 2e-6
         torch.testing.assert_close(gradient[:, column], expected, rtol=1e-5, atol=1e-5)
 
 

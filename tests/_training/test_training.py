@@ -632,6 +632,7 @@ STACKS = {
     "batches and epochs": [{"batch_size": 50, "max_iter": n} for n in (3, 4, 1)],
     "folds": [{"early_stopping": False}, {"validation_fraction": 0.5}, {"n_estimators": 3}],
     "dropout": [{"dropout": 0.5}, {"dropout": 0.2}, {"dropout": 0.0, "n_estimators": 2}],
+    "bins": [{"numerical_embedding": "piecewise_linear"}, {"numerical_embedding": "piecewise_linear"}],
     "tolerance": [{"tol": 1e3, "n_iter_no_change": 2}, {"tol": None}],
 }
 

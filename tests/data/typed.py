@@ -11,7 +11,14 @@ from sklearn.model_selection import KFold, ParameterSampler, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution, predict_distribution
+from sklearn_mdn import (
+    DensityPool,
+    MDNRegressor,
+    MDNSearchCV,
+    MixtureDistribution,
+    PredictiveDistribution,
+    predict_distribution,
+)
 from sklearn_mdn.metrics import (
     coverage,
     crps,
@@ -52,7 +59,7 @@ mixed = pd.DataFrame({"age": X[:, 0], "sex": np.where(X[:, 1] > 0, "f", "m")})
 MDNRegressor(1, max_iter=1, categorical_features=["sex"]).fit(mixed, pd.Series(y))
 
 pipeline = make_pipeline(StandardScaler(), model).fit(X, y)
-assert_type(predict_distribution(pipeline, X), MixtureDistribution)
+assert_type(predict_distribution(pipeline, X), PredictiveDistribution)
 
 search = MDNSearchCV(model, {"n_components": [1, 2]}, cv=2, refit="stacking").fit(X, y)
 assert_type(search, MDNSearchCV)

@@ -374,6 +374,8 @@ class TestMakeScorer:
 
     def test_repr(self):
         assert repr(log_likelihood_scorer) == "make_density_scorer(log_likelihood)"
+        partial = make_density_scorer(functools.partial(crps, multioutput="uniform_average"))
+        assert repr(partial).startswith("make_density_scorer(functools.partial(<function crps")
         assert repr(coverage_scorer(0.5)) == (
             "make_density_scorer(coverage_error, greater_is_better=False, confidence=0.5)"
         )

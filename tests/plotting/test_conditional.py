@@ -146,7 +146,7 @@ class TestConditional:
         normal = stats.norm(np.linspace(0, 5, N), 1.0)
         display = ConditionalDensityDisplay.from_predictions(np.zeros(N), normal, kind=kind)
         np.testing.assert_allclose(display.density_, normal.pdf(display.y_grid_[:, None]))
-        with pytest.raises(TypeError, match="modes are found for .* only, got rv_"):
+        with pytest.raises(TypeError, match=r"modes are found for .* only, got rv_"):
             display.plot(modes=True)
 
     def test_wrapped_estimators(self):

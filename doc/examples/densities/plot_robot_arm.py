@@ -5,7 +5,7 @@ Two targets, two ways to reach a point
 An arm has a shoulder and an elbow. Its hand is seen at a point, with some error: at which angles are the
 joints? There are two answers, elbow to the left or to the right, and in each the errors of the two angles go
 together. A density of both targets has it all, and answers what is asked of it afterwards (the arm is that
-of Bishop [1]_, with links of other lengths).
+of Bishop (1994), with links of other lengths).
 """
 
 # %%
@@ -81,6 +81,9 @@ for angle in (-1.3, 1.3):
     print(f"elbow at {angle}: shoulder {shoulder.mean().item():.2f} ± {shoulder.std().item():.2f}")
 
 # %%
-# .. rubric:: References
+# **Finding.** The mean of two answers is no answer: its hand misses the point. The two highest modes reach
+# it, and a condition on one joint tells where the other has to be.
 #
-# .. [1] C. M. Bishop, "Mixture density networks", Technical Report NCRG/94/004, Aston University, 1994.
+# .. rubric:: Reference
+#
+# Bishop, C. M. (1994). *Mixture density networks*. Technical Report NCRG/94/004, Aston University.

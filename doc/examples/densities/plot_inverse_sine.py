@@ -2,7 +2,7 @@
 Three answers to one question
 =============================
 
-An inverse problem after Bishop [1]_: a position *y* causes a reading *x*, and *y* is to be found from *x*.
+An inverse problem after Bishop (1994): a position *y* causes a reading *x*, and *y* is to be found from *x*.
 Around *x* = 0.5 three positions cause the same reading. One Gaussian has to cover them all; a mixture
 density network keeps the three apart.
 """
@@ -71,6 +71,9 @@ axis.set(xlabel="position y", ylabel="density given x = 0.5", ylim=(0, None))
 figure.legend(loc="outside upper center", ncols=3, frameon=False)
 
 # %%
-# .. rubric:: References
+# **Finding.** The mean, which a usual regression predicts, runs between the branches, where no position
+# ever is; the mixture has a peak at each of the three answers.
 #
-# .. [1] C. M. Bishop, "Mixture density networks", Technical Report NCRG/94/004, Aston University, 1994.
+# .. rubric:: Reference
+#
+# Bishop, C. M. (1994). *Mixture density networks*. Technical Report NCRG/94/004, Aston University.
