@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 # Numbers of a table that are copied at once.
-BLOCK_NUMBERS = 1 << 18
+BLOCK_NUMBERS = 1 << 16
 
 
 def row_blocks(n_rows: int, at_once: int) -> Iterator[slice]:

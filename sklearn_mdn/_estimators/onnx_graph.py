@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_mdn._estimators.marginal import FAR, FAR_DEVIATION, NEAR, Marginal
 from sklearn_mdn._estimators.rows import Standardization
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.encoding import SHARED, Encoding
@@ -60,6 +61,7 @@ def onnx_model(
     calibration: NDArray[np.float64],
     standardization: Standardization,
     encoding: Encoding,
+    marginal: Marginal,
     column_names: list[str],
     one_dimensional: bool,
 ) -> onnx.ModelProto:
@@ -75,10 +77,10 @@ def onnx_model(
     if network.embedding.piecewise is not None:
         raise ValueError('to_onnx writes numerical_embedding="periodic" and None alone.')
     graph, inputs = Graph(), []
-    numbers = None
+    numbers, near = None, graph.float(np.ones((1, 1, 1)))
     if encoding.n_numbers:
         inputs.append(helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, ["n", encoding.n_numbers]))
-        numbers = _standardised(graph, standardization)
+        numbers, near = _standardised(graph, standardization, marginal)
     columns = []
     names = [name for name, chosen in zip(column_names, encoding.is_categorical, strict=True) if chosen]
     for name, known, own in zip(names, encoding.category_arrays, encoding.codes, strict=True):
@@ -87,7 +89,7 @@ def onnx_model(
         columns.append(_codes(graph, name, known, own))
     features = _features(graph, network, weights, standardization, numbers, columns)
     outputs = _layers(graph, network, weights, features)
-    _mixture(graph, network, outputs, calibration, standardization, one_dimensional)
+    _mixture(graph, network, outputs, near, marginal, calibration, standardization, one_dimensional)
     shape: list[str | int] = ["n", len(calibration) * head.n_components]
     shape += [] if one_dimensional else [head.n_targets]
     results = [
@@ -100,14 +102,27 @@ def onnx_model(
     return helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="sklearn_mdn")
 
 
-def _standardised(graph: Graph, standardization: Standardization) -> str:
-    """Standardised numbers, float32 from here on, (1, n, d)."""
+def _standardised(graph: Graph, standardization: Standardization, marginal: Marginal) -> tuple[str, str]:
+    """Standardised numbers, float32 from here on, (1, n, d), and how near they are, (1, n, 1)."""
     from onnx import TensorProto
 
     shifted = graph.add("Sub", "numbers", graph.double(standardization.x_offset))
     scaled = graph.add("Div", shifted, graph.double(standardization.x_scale))
     numbers = graph.add("Cast", scaled, to=TensorProto.FLOAT)
-    return graph.add("Unsqueeze", numbers, graph.integer(0))
+    numbers = graph.add("Unsqueeze", numbers, graph.integer(0))
+    low, high = graph.float(marginal.low), graph.float(marginal.high)
+    excess = graph.add("Max", graph.add("Sub", numbers, high), graph.add("Sub", low, numbers))
+    excess = graph.add("Where", graph.add("IsNaN", numbers), graph.float(0.0), excess)
+    farthest = graph.add("ReduceMax", excess, axes=[2], keepdims=1)
+    part = graph.add("Sub", farthest, graph.float(NEAR))
+    part = graph.add("Mul", part, graph.float(1.0 / (FAR - NEAR)))
+    part = graph.add("Clip", part, graph.float(0.0), graph.float(1.0))
+    # 1 - p^2 (3 - 2 p)
+    bend = graph.add("Sub", graph.float(3.0), graph.add("Mul", part, graph.float(2.0)))
+    bend = graph.add("Mul", graph.add("Mul", part, part), bend)
+    near = graph.add("Sub", graph.float(1.0), bend)
+    lowest, highest = graph.float(marginal.low - FAR), graph.float(marginal.high + FAR)
+    return graph.add("Min", graph.add("Max", numbers, lowest), highest), near
 
 
 def _codes(graph: Graph, name: str, known: NDArray[Any], codes: NDArray[np.int64]) -> str:
@@ -199,6 +214,8 @@ def _mixture(
     graph: Graph,
     network: StackedMLP,
     outputs: str,
+    near: str,
+    marginal: Marginal,
     calibration: NDArray[np.float64],
     standardization: Standardization,
     one_dimensional: bool,
@@ -213,16 +230,28 @@ def _mixture(
         graph.add("Slice", outputs, graph.integer(first), graph.integer(last), graph.integer(2))
         for first, last in pairwise(bounds)
     )
+    # Drawn to the marginal density: see Mixture.shrink.
+    own = graph.add("Mul", near, graph.float(1.0 - marginal.shrinkage))
+    wide = graph.add("Unsqueeze", own, graph.integer(3))
+    logits = graph.add("Mul", logits, own)
     shares = graph.add("Div", graph.add("Softmax", logits, axis=2), graph.float(float(n_members)))
     entries = graph.add("Softplus", raw)
     squares = graph.add("Add", graph.add("Mul", entries, entries), graph.float(head.reg_covar))
-    factors = graph.float(calibration[:, np.newaxis, np.newaxis])
-    deviations = graph.add("Mul", graph.add("Sqrt", squares), factors)
     # Where one entry is that of several targets, or components.
-    deviations = graph.add("Reshape", deviations, graph.integer(0, 0, *head.scale_shape))
+    squares = graph.add("Reshape", squares, graph.integer(0, 0, *head.scale_shape))
     ones = graph.float(np.ones((1, 1, n_components, n_targets)))
-    deviations = graph.add("Mul", deviations, ones)
+    square = graph.add("Mul", wide, wide)
+    squares = graph.add("Mul", graph.add("Mul", squares, ones), square)
+    farther = graph.add(
+        "Mul", graph.add("Unsqueeze", near, graph.integer(3)), graph.float(1.0 - FAR_DEVIATION)
+    )
+    farther = graph.add("Add", farther, graph.float(FAR_DEVIATION))
+    noise = graph.add("Mul", farther, graph.float(marginal.deviations[:, np.newaxis]))
+    noise = graph.add("Mul", graph.add("Mul", noise, noise), graph.add("Sub", graph.float(1.0), square))
+    factors = graph.float(calibration[:, np.newaxis, np.newaxis, np.newaxis])
+    deviations = graph.add("Mul", graph.add("Sqrt", graph.add("Add", squares, noise)), factors)
     means = graph.add("Reshape", means, graph.integer(0, 0, n_components, n_targets))
+    means = graph.add("Mul", means, wide)
     flat = [-1, n_members * n_components] + ([] if one_dimensional else [n_targets])
     scale, offset = graph.double(standardization.y_scale), graph.double(standardization.y_offset)
     for name, values in (("means", means), ("deviations", deviations)):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import replace
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import narwhals.stable.v2 as nw
@@ -20,13 +16,13 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_array, validate_data
-from torch import Tensor
+from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
+from sklearn_mdn._estimators.architecture import append_history, bins_for, network_of
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -41,7 +37,14 @@ from sklearn_mdn._estimators.arguments import (
 )
 from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
+from sklearn_mdn._estimators.capacity import (
+    auto_batch_size,
+    auto_max_iter,
+    check_device,
+    check_memory,
+    naming_training_memory,
+    untrainable,
+)
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import (
@@ -51,29 +54,18 @@ from sklearn_mdn._estimators.folds import (
     members_folds,
     rows_without,
 )
-from sklearn_mdn._estimators.group import ProcessGroup, common_set, only_numbers
+from sklearn_mdn._estimators.group import ProcessGroup
+from sklearn_mdn._estimators.large import LargeFitsMixin
 from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
-from sklearn_mdn._estimators.onnx_graph import onnx_model
-from sklearn_mdn._estimators.partial import pass_over
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
-from sklearn_mdn._estimators.streams import (
-    Blocks,
-    buffer_rows,
-    first_pass,
-    held_out_blocks,
-    is_stream,
-    resident,
-    train_stream,
-)
+from sklearn_mdn._estimators.streams import is_stream
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
-from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.embedding import TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
-from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
@@ -98,30 +90,15 @@ TO_CONTINUE = (
 # Attributes, beside parameters of embeddings, that only some fits set.
 SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_", "_passed")
 
-# ``partial_fit`` is a fit that goes on, holds nothing out and does not end by itself.
-AS_IF = {"warm_start": True, "early_stopping": False, "tol": None}
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
-
-# Bins of a column of many values, for the piecewise linear encoding.
-N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
 
 
-def auto_batch_size(n_rows: int) -> int:
-    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
-    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
-
-
-def auto_max_iter(n_rows: int) -> int:
-    """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
-    return min(600, max(50, 10**7 // n_rows))
-
-
-class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
+class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
     r"""Mixture density network regressor.
 
     A feed-forward network gives the mixing proportions, means and covariances of a Gaussian mixture
@@ -464,10 +441,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-        self.device = device
-        self.dtype = dtype
-        self.buffer_size = buffer_size
-        self.distributed = distributed
+        self.device, self.dtype = device, dtype
+        self.buffer_size, self.distributed = buffer_size, distributed
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -555,23 +530,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         >>> model.validation_scores_[0].shape
         (5,)
         """
+        beside = {"y_upper": y_upper, "X_val": X_val, "y_val": y_val, "groups": groups}
         if is_stream(X, self.buffer_size):
-            self._check_plain_targets(y_upper, "X is read in blocks")
-            if X_val is not None or y_val is not None or groups is not None:
-                given = "groups" if groups is not None else "X_val and y_val"
-                raise ValueError(f"{given} must come with a table in memory, but X is read in blocks.")
-            return self._fit_stream(X, y, sample_weight)
+            return self._fit_stream(X, y, sample_weight, beside)
         if self.distributed:
-            self._check_plain_targets(y_upper, "distributed=True")
-            if X_val is not None or y_val is not None or groups is not None:
-                given = "groups" if groups is not None else "X_val and y_val"
-                raise ValueError(f"{given} cannot be given with distributed=True.")
-            plan = self._shard_plan(X, y, sample_weight)
+            plan = self._shard_plan(X, y, sample_weight, beside)
         else:
-            data = self._validate(
-                X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
+            plan = self._build(
+                self._validate(
+                    X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
+                )
             )
-            plan = self._build(data)
         progress = Progress(self, plan, X, y, sample_weight)
         with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
@@ -582,123 +551,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             )
         self._store(plan, trained)
         progress.end()
-        return self
-
-    def _check_plain_targets(self, y_upper: ArrayLike | None, where: str) -> None:
-        """Refuse what is known of targets beside their values."""
-        known = {"y_upper": y_upper, "resolution": self.resolution, "support": self.support}
-        for name, value in (known | {"limits": self.limits}).items():
-            if value is not None:
-                raise ValueError(f"{name} must come with a table in one process, but here {where}.")
-
-    def _shard_plan(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Plan:
-        """The plan of a fit whose rows are spread over processes, of which these are some."""
-        group = ProcessGroup(check_device(self.device))
-        data = group.together(lambda: only_numbers(self._validate(X, y, sample_weight)))
-        group.check_alike("columns", data.column_names)
-        group.check_alike("shape of targets", (data.target_ndim, data.rows.y.shape[1]))
-        parameters = {name: repr(value) for name, value in self.get_params().items()}
-        group.check_alike("parameters", parameters)
-        total = float(_num_samples(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64))
-        data = common_set(group, data, total, self._continues())
-        seed = self._seed if self._continues() else group.gather(draw_seed(self.random_state))[0]
-        return self._build(data, seed, group)
-
-    def _fit_stream(self, X: Any, y: Any, sample_weight: ArrayLike | None) -> Self:
-        """``fit`` of rows that are read in blocks, again in each epoch."""
-        self._check_settings(watched=False)
-        continues, blocks = self._continues(), Blocks.of(X, y, sample_weight, self.buffer_size)
-        validate_data(self, np.empty((1, blocks.n_columns)), reset=not continues)
-        found = first_pass(blocks)
-        if continues:
-            found = replace(found, standardization=self._standardization())
-        seed = self._seed if continues else draw_seed(self.random_state)
-        room, folds, numbers = buffer_rows(self.buffer_size, blocks.n_columns), [[]], [0] * self.n_estimators
-        if self.early_stopping:
-            folds, numbers = held_out_blocks(blocks, self.validation_fraction, self.n_estimators, room, seed)
-        data, places = resident(blocks, folds, found, 1 + len(blocks.target_shape))
-        plan = self._build(data, seed)
-        plan.validation = [places[number] for number in numbers]
-        n_rows = sum(blocks.sizes) - min(len(place) for place in places)
-        plan.settings = self._settings(n_rows)
-        plan.batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
-        progress = Progress(self, plan, X, y, sample_weight)
-        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
-            trained = train_stream(
-                *(plan, blocks, folds, numbers, found.mean_weight, room),
-                check_device(self.device),
-                getattr(torch, self.dtype),
-                progress.on_epoch,
-            )
-        self._store(plan, trained)
-        progress.end()
-        return self
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take one more part of the rows: exactly one pass over it, in mini-batches.
-
-        The first call sets means and standard deviations, categories, names, the number of targets and where
-        the components start, so its rows should be typical: some thousand in any order. After ``fit`` the
-        networks go on from there. The learning rate stays at ``learning_rate_init``, and predictions are made
-        with the running average of the weights [1]_. Nothing is held out, so that there is no early stopping.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows, with the columns of the first call. Categories that it did not have count as unknown ones.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, of which the ratios within a call count.
-
-        Returns
-        -------
-        self : MDNRegressor
-            The fitted estimator. ``n_iter_`` and ``loss_curve_`` count the passes.
-
-        Raises
-        ------
-        ValueError
-            If an argument is not as described.
-        FloatingPointError
-            If no step had a finite loss and gradient. What was fitted before is kept.
-
-        References
-        ----------
-        .. [1] B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic approximation by averaging",
-           SIAM Journal on Control and Optimization, 1992.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_diabetes
-        >>> from sklearn_mdn import MDNRegressor
-        >>> X, y = load_diabetes(return_X_y=True)
-        >>> model = MDNRegressor(random_state=0)
-        >>> for start in range(0, 442, 100):
-        ...     model = model.partial_fit(X[start : start + 100], y[start : start + 100])
-        >>> model.n_iter_
-        array([5])
-        """
-        going, own = copy(self), {name: vars(self)[name] for name in AS_IF}
-        vars(going).update(AS_IF)
-        continues = going._continues()
-        data = going._validate(X, y, sample_weight, min_rows=1 if continues else 2)
-        earlier = vars(self).get("_passed", {"n_rows": 0})["n_rows"]
-        plan = going._build(replace(data, effective_rows=data.effective_rows + earlier))
-        if self.batch_size == "auto" and continues:
-            plan.batch_size = self.batch_size_
-        with naming_training_memory(plan.network.n_parameters, self.n_estimators):
-            trained, passed = pass_over(
-                plan, vars(self).get("_passed"), check_device(self.device), getattr(torch, self.dtype)
-            )
-        for history, factor in zip(trained.histories, self.calibration_ if continues else (), strict=False):
-            history.calibration = factor
-        going._store(plan, trained)
-        if continues:
-            going.shrinkage_ = self.shrinkage_
-        vars(going).update(own)
-        self.__dict__ = vars(going) | {"_passed": passed}
         return self
 
     def _validate(
@@ -825,7 +677,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _check_stored(self, *names: str) -> None:
         """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
         self._check_fitted(*TO_PREDICT, *names)
-        parameters = _network_of(**self._architecture).shapes
+        parameters = self._network().shapes
         self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
@@ -866,12 +718,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _build(self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        piecewise, bins = self._bins(data)
+        fitted = vars(self) if self._continues() else None
+        piecewise, bins = bins_for(data, self.numerical_embedding, fitted)
         embedding = TableEmbedding(
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
-        network = _network_of(**architecture)
+        network = network_of(**architecture)
         check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         if seed is None:
@@ -910,28 +763,6 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             folds=known_folds,
             group=group,
         )
-
-    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
-        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
-        if self._continues():
-            stored = vars(self).get("embedding_bins_")
-            if stored is None:
-                return None, None
-            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
-            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
-        if self.numerical_embedding not in ("piecewise_linear", "both"):
-            return None, None
-        table = data.rows.head(data.n_train)
-        found = [
-            bins_of_columns(table.x[:, i : i + 1], table.weight, N_BINS)
-            for i in range(data.encoding.n_numbers)
-        ]
-        starts, slopes = ([column for own in found for column in own[part]] for part in (0, 1))
-        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
-        if not encoding.n_outputs:
-            return None, None
-        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
-        return encoding, encoding.parameters(*tensors)
 
     def _held_out(
         self, data: TrainingSet, seed: int, group: ProcessGroup | None
@@ -1021,7 +852,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
         attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
-            _append_history(attributes, self)
+            append_history(attributes, vars(self))
         return attributes
 
     def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
@@ -1111,53 +942,17 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         columns = self._read(X, categorical=self.is_categorical_, reset=False)
         return self._distribution(self._networks().mixture(self._encoding().encode(columns)))
 
-    def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks as an ONNX model, which runtimes without this package can evaluate.
-
-        Its inputs are ``numbers``, a float64 matrix of the columns of numbers in their order (NaN for a gap),
-        and the labels of each categorical column under its name: texts, where a gap is the empty text, or
-        float32 numbers. Its outputs are ``weights`` (n_samples, n_components of all members), ``means`` and
-        ``deviations``, with an axis for the targets where ``fit`` had one. Needs the package onnx.
-
-        Parameters
-        ----------
-        path : str or path-like
-            File to write.
-
-        Raises
-        ------
-        ValueError
-            If covariances of several targets have more than deviations.
-        sklearn.exceptions.NotFittedError
-            If ``fit`` has not been called.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_diabetes
-        >>> from sklearn_mdn import MDNRegressor
-        >>> X, y = load_diabetes(return_X_y=True)
-        >>> MDNRegressor(max_iter=5, random_state=0).fit(X, y).to_onnx("model.onnx")  # doctest: +SKIP
-        """
-        self._check_stored()
-        columns = vars(self).get("feature_names_in_", np.arange(self.n_features_in_)).tolist()
-        model = onnx_model(
-            _network_of(**self._architecture),
-            self._stored_weights(),
-            self.calibration_,
-            self._standardization(),
-            self._encoding(),
-            [str(name) for name in columns],
-            self.target_ndim_ == 1,
-        )
-        Path(path).write_bytes(model.SerializeToString())
-
     def _rows_at_once(self, X: ArrayLike) -> int:
         self._check_stored()
         return self._networks().rows_at_once
 
+    def _network(self) -> StackedMLP:
+        """The network that was fitted, or is to go on."""
+        return network_of(**self._architecture)
+
     def _networks(self) -> FittedNetworks:
         return FittedNetworks(
-            _network_of(**self._architecture),
+            self._network(),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
@@ -1173,39 +968,3 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             member_sizes=(mixture.n_components // n_members,) * n_members,
         )._on(self._grid())
         return TargetBounds.from_attributes(vars(self)).predicted(latent)
-
-
-def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
-    """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
-    n_earlier = len(earlier.n_iter_)
-    for name in ("loss_curve_", "validation_scores_"):
-        past = getattr(earlier, name)
-        attributes[name][:n_earlier] = [
-            np.concatenate(pair) for pair in zip(past, attributes[name][:n_earlier], strict=True)
-        ]
-    for name in ("n_iter_", "n_skipped_steps_"):
-        attributes[name][:n_earlier] += getattr(earlier, name)
-
-
-def _network_of(
-    n_numbers: int,
-    gaps: list[int],
-    n_codes: list[int],
-    n_outputs: int,
-    n_components: int,
-    covariance_type: str,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    numerical_embedding: str | None,
-    reg_covar: float,
-    n_bins: list[int] | None = None,
-) -> StackedMLP:
-    """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
-    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
-    return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
-        hidden_layer_sizes=tuple(hidden_layer_sizes),
-        activation=activation,
-        head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
-    )

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._estimators.folds import member_generator, members_folds
-from sklearn_mdn._estimators.inputs import BLOCK_NUMBERS, Inputs, row_blocks
+from sklearn_mdn._estimators.inputs import Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.moments import Moments, check_variance
 from sklearn_mdn._estimators.plans import Plan, Trained, joined_rows
@@ -31,11 +31,14 @@ BUFFER_BYTES = 1 << 30
 # a source so many, of which whole ones are held out.
 BLOCKS_A_BUFFER, LEAST_BLOCKS = 8, 20
 
+# Numbers that are read at once at most.
+READ_NUMBERS = 1 << 20
+
 # Held-out rows stay in memory; together they take at most this share of the buffer.
 HELD_OUT_SHARE = 0.25
 
 # Rows that tell where the components start, and what else hangs on how values are distributed.
-SAMPLED = 1 << 14
+SAMPLED = 1 << 13
 
 
 @runtime_checkable
@@ -99,9 +102,7 @@ class Blocks:
             )
         weight = None if sample_weight is None else check_row_weights(sample_weight, np.empty(n_rows))
         room = buffer_rows(buffer_size, first.shape[1])
-        size = min(
-            max(1, BLOCK_NUMBERS * 4 // first.shape[1]), room // BLOCKS_A_BUFFER, n_rows // LEAST_BLOCKS
-        )
+        size = min(max(1, READ_NUMBERS // first.shape[1]), room // BLOCKS_A_BUFFER, n_rows // LEAST_BLOCKS)
         slices = list(row_blocks(n_rows, max(1, size)))
         return cls(X, y, weight, slices, first.shape[1], target.shape[1:])
 

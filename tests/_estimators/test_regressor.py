@@ -15,10 +15,10 @@ from sklearn.metrics import r2_score
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._estimators import prediction, regressor
 from sklearn_mdn._estimators.calibration import HALF_KNOWN, factor_of_larger_pool
+from sklearn_mdn._estimators.capacity import auto_batch_size, auto_max_iter
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, members_folds
 from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.moments import fitted_scaler
-from sklearn_mdn._estimators.regressor import auto_batch_size, auto_max_iter
 from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
