@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import final
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from sklearn_mdn._estimators import likelihood
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood, widen
-from sklearn_mdn._estimators.marginal import effective_rows, marginal_deviations, shrunk
+from sklearn_mdn._estimators.marginal import marginal_deviations, shrunk
 from sklearn_mdn._estimators.plans import Plan, Trained
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.head import log_likelihood
@@ -120,13 +121,21 @@ class HeldOutRows:
     def __init__(self, plan: Plan, params: Tensor, device: torch.device) -> None:
         self.plan, self.params, self.device = plan, params, device
         self.objective = MixtureLikelihood(plan.network)
-        sharing: dict[bytes, list[int]] = {}
-        for i, fold in enumerate(plan.validation):
-            if len(fold):
-                sharing.setdefault(fold.tobytes(), []).append(i)
+        sharing: dict[tuple[bytes, ...], list[int]] = {}
+        folds = [blake2b(fold.tobytes()).digest() if len(fold) else b"" for fold in plan.validation]
+        # In all processes: one may hold out no row of a fold.
+        everywhere = [folds] if plan.group is None else plan.group.gather(folds)
+        for i, same in enumerate(zip(*everywhere, strict=True)):
+            if any(same):
+                sharing.setdefault(same, []).append(i)
         self.folds = list(sharing.values())
-        train = plan.data.rows.head(plan.data.n_train)
-        self.deviations = marginal_deviations(effective_rows(train.weight), plan.network.head.n_components)
+        self.deviations = marginal_deviations(plan.data.effective_rows, plan.network.head.n_components)
+
+    def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is a sum over held-out rows, over those of all processes."""
+        if self.plan.group is None:
+            return values
+        return self.plan.group.sum(torch.from_numpy(values)).numpy()
 
     @property
     def n_members(self) -> int:
@@ -137,7 +146,9 @@ class HeldOutRows:
         rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
         network = self.plan.network
         weights = network.split(self.params[members].double().to(self.device))
-        for part in np.array_split(fold, -(-len(fold) * m // rows_at_once(self.objective))):
+        for part in np.array_split(fold, max(1, -(-len(fold) * m // rows_at_once(self.objective)))):
+            if not len(part):
+                continue
             x, y = (
                 torch.from_numpy(values[part]).to(self.device).expand(m, -1, -1)
                 for values in (rows.x, rows.observed)
@@ -165,6 +176,7 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
             for a, share in enumerate(SHARES):
                 nearer = shrunk(mixture, share, held_out.deviations)
                 totals[a][:, members] += log_densities(nearer, y, calibrations) @ weight
+    totals = held_out.sum(totals)
     places = totals.argmax(axis=1)
     places[0] = np.searchsorted(calibrations, own)
     best = np.take_along_axis(totals, places[:, np.newaxis], axis=1)[:, 0]
@@ -191,6 +203,8 @@ def pool_factor(held_out: HeldOutRows, share: float) -> float:
             pooled += (logsumexp(table, axis=1) - np.log(len(members))) @ weight
             total += float(weight.sum())
             inverse += float(weight.sum()) / len(members)
+    sums = held_out.sum(np.concatenate([single, pooled, [total, inverse]]))
+    single, pooled, (total, inverse) = np.split(sums, [len(factors), 2 * len(factors)])
     if not np.isfinite(pooled).any():
         return 1.0
     for_one, for_sharing = best_factor(single), best_factor(pooled)
