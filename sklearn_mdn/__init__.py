@@ -7,8 +7,11 @@ if TYPE_CHECKING:
     from sklearn_mdn._distributions.clipped import ClippedDistribution
     from sklearn_mdn._distributions.mixture import MixtureDistribution
     from sklearn_mdn._distributions.predictive import PredictiveDistribution
+    from sklearn_mdn._distributions.sets import PredictionSets
     from sklearn_mdn._distributions.transformed import TransformedDistribution
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
+    from sklearn_mdn._estimators.conformal import ConformalDensityRegressor
+    from sklearn_mdn._estimators.functional import DensityFunctional
     from sklearn_mdn._estimators.gaussian import GaussianDensity
     from sklearn_mdn._estimators.pool import DensityPool
     from sklearn_mdn._estimators.regressor import MDNRegressor
@@ -16,30 +19,36 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClippedDistribution",
+    "ConformalDensityRegressor",
+    "DensityFunctional",
     "DensityPool",
     "GaussianDensity",
     "Inside",
     "MDNRegressor",
     "MDNSearchCV",
     "MixtureDistribution",
+    "PredictionSets",
     "PredictiveDistribution",
     "TransformedDistribution",
     "look_inside",
     "predict_distribution",
 ]
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 # Where each name is found when it is first asked for, so that ``python -m sklearn_mdn``, which imports this
 # module first, need not wait for PyTorch to refuse an argument.
 _HOMES = {
     "ClippedDistribution": "_distributions.clipped",
+    "ConformalDensityRegressor": "_estimators.conformal",
+    "DensityFunctional": "_estimators.functional",
     "DensityPool": "_estimators.pool",
     "GaussianDensity": "_estimators.gaussian",
     "Inside": "_distributions.unwrap",
     "MDNRegressor": "_estimators.regressor",
     "MDNSearchCV": "_search.search",
     "MixtureDistribution": "_distributions.mixture",
+    "PredictionSets": "_distributions.sets",
     "PredictiveDistribution": "_distributions.predictive",
     "TransformedDistribution": "_distributions.transformed",
     "look_inside": "_distributions.unwrap",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import sklearn_mdn
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = re.findall(r"^ {4}(python3 -m venv .*)$", (ROOT / "README.rst").read_text(), flags=re.MULTILINE)
 
@@ -26,13 +28,14 @@ def test_the_first_command_installs_all_that_the_tour_uses():
     assert set(declared()["tour"]) == {"matplotlib", "pandas"}
 
 
-def test_there_are_two_commands():
-    assert len(COMMANDS) == 2
+def test_there_are_three_commands():
+    assert len(COMMANDS) == 3
     shown = re.findall(r"^ {4}.*\bpip install\b.*$", (ROOT / "README.rst").read_text(), flags=re.MULTILINE)
     assert [line.strip() for line in shown] == COMMANDS  # no other step before or after them
-    tour, tests = COMMANDS
+    tour, tests, pages = COMMANDS
     assert tour.endswith("python -m sklearn_mdn")
     assert "python -m pytest" in tests
+    assert "python -m sphinx -W" in pages
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -54,3 +57,12 @@ def test_every_dependency_has_a_tested_version():
     wanted = {name for names in declared().values() for name in names}
     assert wanted
     assert wanted <= pinned
+
+
+def test_a_release_has_one_version():
+    """The package's own, that of the newest entry of the changelog, and that of the citation."""
+    newest = re.search(r"^(\S+) \(.+\)\n-+$", (ROOT / "CHANGELOG.rst").read_text(), flags=re.MULTILINE).group(
+        1
+    )
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE).group(1)
+    assert newest == cited == sklearn_mdn.__version__

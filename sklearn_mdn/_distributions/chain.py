@@ -146,7 +146,7 @@ class Chain:
                 for transformer in self.transformers:
                     y = apply(transformer, y)
         except ValueError:
-            if len(y) == 1:  # outside of a domain that the transformer checks itself
+            if len(y) < 2:  # outside of a domain that the transformer checks itself, or nothing at all
                 return np.full_like(y, np.nan)
             return np.concatenate([self._forward(half) for half in np.array_split(y, 2)])
         return y

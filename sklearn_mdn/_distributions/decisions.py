@@ -90,7 +90,7 @@ class Decisions(ABC):
         See Also
         --------
         argmin_expected : The action of least expected loss.
-        moment : Powers of y, in closed form.
+        MixtureDistribution.moment : Powers of y, in closed form.
 
         Notes
         -----

@@ -22,6 +22,7 @@ from sklearn_mdn._distributions.checks import (
     warn_of_column,
 )
 from sklearn_mdn._distributions.decisions import Array, Decisions
+from sklearn_mdn._distributions.html import rows_as_html
 from sklearn_mdn._distributions.noise import balanced_noise, check_seed, child_generators
 from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.typing import Rows, SeedLike, Targets
@@ -142,6 +143,10 @@ class PredictiveDistribution(Decisions):
         if self._grid is not None:
             parts.append(f"resolution {', '.join(f'{step:g}' for step in self._grid.step)}")
         return f"<{type(self).__name__}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook."""
+        return rows_as_html(self)
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -590,8 +595,8 @@ class PredictiveDistribution(Decisions):
 
         See Also
         --------
-        cov : Covariances of the targets as well.
-        variance_split : The parts within and between the members of an ensemble.
+        MixtureDistribution.cov : Covariances of the targets as well.
+        MixtureDistribution.variance_split : The parts within and between the members of an ensemble.
 
         Examples
         --------
@@ -777,14 +782,59 @@ class PredictiveDistribution(Decisions):
         check_seed(random_state)
         if self._n_targets == 1:
             return self._joint(lambda y: self._in_region(y, confidence), y)
+        return self._joint(self._log_density, y) >= self._log_threshold(confidence, n_samples, random_state)
+
+    def hdr_threshold(
+        self, confidence: float, *, n_samples: int = 1024, random_state: SeedLike = 0
+    ) -> NDArray[np.float64]:
+        """Density at the border of the highest-density region of a probability, for any number of targets.
+
+        Parameters
+        ----------
+        confidence : float
+            Probability of the region, inside (0, 1).
+        n_samples : int, default=1024
+            Draws a row that tell the threshold of several targets; unused for one target.
+        random_state : int, RandomState, Generator or None, default=0
+            Seed of these draws, or a generator. An int gives the same answer in every call, None fresh draws.
+
+        Returns
+        -------
+        threshold : ndarray of shape (n,)
+            The region is where the density is at least this.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is not inside (0, 1), ``n_samples`` is not a positive integer, or
+            ``random_state`` no seed.
+
+        See Also
+        --------
+        hdr : The region itself, for one target.
+
+        Examples
+        --------
+        >>> from sklearn_mdn import MixtureDistribution
+        >>> dist = MixtureDistribution([[0.3, 0.7]], [[-1.0, 2.0]], [[1.0, 0.25]])
+        >>> dist.hdr_threshold(0.9).round(4)
+        array([0.0678])
+        """
+        confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
+        check_seed(random_state)
+        return np.exp(self._log_threshold(confidence, n_samples, random_state))
+
+    def _log_threshold(self, confidence: float, n_samples: int, random_state: SeedLike) -> Array:
+        """Log densities at the borders of the regions, (n,)."""
+        if self._n_targets == 1:
+            return self._regions(confidence)[1]
         ((uniform, noise),) = balanced_noise(n_samples, self._n_targets, random_state)
         found = [np.empty(0)]
         for rows in blocks(len(self), self._draws_width(n_samples)):
             part = self[rows]
             log_density = part._log_density(np.moveaxis(part._draw_alike(uniform, noise), 1, 0))
             found.append(drawn_threshold(torch.from_numpy(log_density.T), confidence).numpy())
-        log_threshold = np.concatenate(found)
-        return self._joint(self._log_density, y) >= log_threshold
+        return np.concatenate(found)
 
     def hdr_level(
         self, y: ArrayLike, *, n_samples: int = 1024, random_state: SeedLike = 0

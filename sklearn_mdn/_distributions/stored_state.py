@@ -9,9 +9,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-# One more whenever a version stores what an earlier one would misread; ``read_state`` then brings states of
-# the formats before into the new form. States without a number are from before there were numbers.
-STATE_FORMAT = 1
+from sklearn_mdn._distributions.documented import DocumentedEstimator
+
+# One more whenever a version stores what an earlier one would misread; classes then bring states of the
+# formats before into the new form. States without a number are from before there were numbers. From 2 on,
+# networks know how far they are to be moved to the marginal density.
+STATE_FORMAT = 2
 FORMAT_KEY = "_sklearn_mdn_format"
 
 
@@ -48,7 +51,7 @@ _CAUSE = (
 )
 
 
-class StoredEstimator(BaseEstimator):
+class StoredEstimator(DocumentedEstimator, BaseEstimator):
     """An estimator whose state carries the number of its format, as scikit-learn's carry its version."""
 
     # Parameters that earlier versions did not have, with the values that stand for what those did.

@@ -1,29 +1,55 @@
-"""Factors on the standard deviations of the members of an ensemble."""
+"""What held-out rows say of trained networks: how far to trust them, and factors on their deviations."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
+from torch import Tensor
 
 from sklearn_mdn._estimators import likelihood
-from sklearn_mdn._estimators.likelihood import MixtureLikelihood
+from sklearn_mdn._estimators.likelihood import MixtureLikelihood, widen
+from sklearn_mdn._estimators.marginal import effective_rows, marginal_deviations, shrunk
 from sklearn_mdn._estimators.plans import Plan, Trained
+from sklearn_mdn._mixtures.mixture import Mixture
+from sklearn_mdn._networks.head import log_likelihood
 from sklearn_mdn._training.loop import rows_at_once
 
-# Scores nearer to each other than this share of them are equal but for rounding; the first one then counts.
-TIE = 1e-12
+# Shares of a network's own density that are tried, the rest being the marginal one.
+SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
+
+# What a network has to be better than the marginal density on its held-out rows together, times its share
+# squared: the best of some hundred epochs is better by chance alone, by up to about this much.
+COST = 4.0
+
+# Rows from which the factor of a larger pool is told half as well as it can be.
+HALF_KNOWN = 50.0
+
+
+@final
+@dataclass(frozen=True)
+class Calibration:
+    """Factors (S,) on the standard deviations of the members, and what is left of their densities."""
+
+    factors: NDArray[np.float64]
+    share: float = 1.0
 
 
 def calibration_places(calibration: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Where factors stand in CALIBRATIONS."""
-    return np.searchsorted(likelihood.CALIBRATIONS, calibration)
+    """Where factors stand in FACTORS, or the nearest ones."""
+    distance = np.abs(np.log(np.array(likelihood.FACTORS)) - np.log(calibration)[:, np.newaxis])
+    places: NDArray[np.intp] = distance.argmin(axis=1)
+    return places
 
 
 def shifted(places: NDArray[np.intp], shift: int) -> NDArray[np.intp]:
-    """Places in CALIBRATIONS that are further up, or down if negative, as far as its ends."""
-    return np.clip(places + shift, 0, len(likelihood.CALIBRATIONS) - 1)
+    """Places in FACTORS that are further up, or down if negative, as far as its ends."""
+    return np.clip(places + shift, 0, len(likelihood.FACTORS) - 1)
 
 
 def larger_pool(
@@ -46,35 +72,129 @@ def larger_pool(
     return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
 
 
+def best_factor(curve: NDArray[np.float64]) -> float:
+    """The factor at the top of a curve over FACTORS: of a parabola through its highest point and two more."""
+    curve, factors = np.nan_to_num(curve, nan=-np.inf), np.log(likelihood.FACTORS)
+    top = int(np.argmax(curve))
+    around = slice(top - 1, top + 2)
+    if not 0 < top < len(curve) - 1 or not np.isfinite(curve[around]).all():
+        return float(likelihood.FACTORS[top])
+    square, slope, _ = np.polyfit(factors[around] - factors[top], curve[around] - curve[top], 2)
+    return float(np.exp(factors[top] - 0.5 * slope / square)) if square < 0.0 else likelihood.FACTORS[top]
+
+
+def factor_of_larger_pool(single: float, pooled: float, m: float, size: int) -> float:
+    """The factor for ``size`` members, given those that are best for one and for pools of m of them.
+
+    Let members err by a common part of variance s^2 and by parts of their own of variance t^2. A pool of m
+    has the variance f^2 v + (1 - 1 / m) t^2 where its components have f^2 v, and its mean misses y by
+    s^2 + t^2 / m. The two agree for f^2 v = s^2 - t^2 + 2 t^2 / m, which is linear in 1 / m.
+    """
+    squares = pooled**2 - (1.0 / m - 1.0 / size) / (1.0 - 1.0 / m) * max(single**2 - pooled**2, 0.0)
+    return float(np.sqrt(max(squares, 0.5 * pooled**2)))
+
+
 @torch.no_grad()
-def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> NDArray[np.float64]:
-    """Factors on the members' standard deviations, (E,), for the mixture of them all.
+def ensemble_calibration(plan: Plan, trained: Trained, device: torch.device) -> Calibration:
+    """How far the members are to be trusted, and factors on their deviations, for the mixture of them all.
 
     Networks that disagree widen their mixture by that already, so that factors which are best for each
-    network alone are too large for it. All members go down the same number of places in CALIBRATIONS:
-    the number that is best for rows which several of them have held out.
+    network alone are too large for it: see ``pool_factor``.
     """
-    rows, n_members = plan.data.rows, len(plan.validation)
     own = np.array([history.calibration for history in trained.histories])
-    places = np.stack([shifted(calibration_places(own), -i) for i in range(len(likelihood.CALIBRATIONS))])
-    objective, score = MixtureLikelihood(plan.network), np.zeros(len(likelihood.CALIBRATIONS))
-    sharing: dict[bytes, list[int]] = {}
-    for i, fold in enumerate(plan.validation):
-        sharing.setdefault(fold.tobytes(), []).append(i)
-    for members in sharing.values():
-        m, fold = len(members), plan.validation[members[0]]
-        params = trained.params[members].double().to(device)
-        for part in (
-            np.array_split(fold, -(-len(fold) * m // rows_at_once(objective))) if m > 1 and len(fold) else []
-        ):
+    held_out = HeldOutRows(plan, trained.params, device)
+    if not held_out.folds:
+        return Calibration(own)
+    share, factors = chosen_share(held_out, own)
+    if share == 0.0:
+        return Calibration(np.ones_like(own), share)
+    if all(len(members) == 1 for members in held_out.folds):
+        return Calibration(factors, share)
+    return Calibration(np.full_like(own, pool_factor(held_out, share)), share)
+
+
+@final
+class HeldOutRows:
+    """The folds that hold out rows, each with the members that share it, and their densities there."""
+
+    def __init__(self, plan: Plan, params: Tensor, device: torch.device) -> None:
+        self.plan, self.params, self.device = plan, params, device
+        self.objective = MixtureLikelihood(plan.network)
+        sharing: dict[bytes, list[int]] = {}
+        for i, fold in enumerate(plan.validation):
+            if len(fold):
+                sharing.setdefault(fold.tobytes(), []).append(i)
+        self.folds = list(sharing.values())
+        train = plan.data.rows.head(plan.data.n_train)
+        self.deviations = marginal_deviations(effective_rows(train.weight), plan.network.head.n_components)
+
+    @property
+    def n_members(self) -> int:
+        return len(self.plan.validation)
+
+    def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
+        """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
+        rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
+        network = self.plan.network
+        weights = network.split(self.params[members].double().to(self.device))
+        for part in np.array_split(fold, -(-len(fold) * m // rows_at_once(self.objective))):
             x, y = (
-                torch.from_numpy(values[part]).to(device).expand(m, -1, -1)
+                torch.from_numpy(values[part]).to(self.device).expand(m, -1, -1)
                 for values in (rows.x, rows.observed)
             )
-            log_density = objective.calibrated(params, x, y).cpu().numpy()[places[:, members], np.arange(m)]
-            score += larger_pool(log_density, np.full(m, 1.0 / m), n_members / m) @ rows.weight[part]
-    score = np.nan_to_num(score, nan=-np.inf)
-    enough = score.max() - TIE * np.abs(score.max()) if np.isfinite(score.max()) else -np.inf
-    best = np.argmax(score >= enough)
-    factors: NDArray[np.float64] = np.array(likelihood.CALIBRATIONS)[places[best]]
-    return factors
+            yield network(weights, x), y, rows.weight[part]
+
+
+def log_densities(mixture: Mixture, y: Tensor, factors: tuple[float, ...]) -> NDArray[np.float64]:
+    """Log densities (F, m, n) of y under mixtures widened by each factor."""
+    table: NDArray[np.float64] = (
+        log_likelihood(widen(mixture, y.new_tensor(factors).view(-1, 1, 1)), y).cpu().numpy()
+    )
+    return table
+
+
+def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """The share of the members' own densities that is best for the rows which they hold out.
+
+    Also the factors on their deviations that go with it: each member's own, of CALIBRATIONS.
+    """
+    calibrations = likelihood.CALIBRATIONS
+    totals = np.zeros((len(SHARES), len(calibrations), held_out.n_members))
+    for members in held_out.folds:
+        for mixture, y, weight in held_out.parts(members):
+            for a, share in enumerate(SHARES):
+                nearer = shrunk(mixture, share, held_out.deviations)
+                totals[a][:, members] += log_densities(nearer, y, calibrations) @ weight
+    places = totals.argmax(axis=1)
+    places[0] = np.searchsorted(calibrations, own)
+    best = np.take_along_axis(totals, places[:, np.newaxis], axis=1)[:, 0]
+    score = np.sum([best[:, members].mean(axis=1) for members in held_out.folds], axis=0)
+    score = score - COST * len(held_out.folds) * np.square(SHARES)
+    chosen = int(np.argmax(np.nan_to_num(score, nan=-np.inf)))
+    return SHARES[chosen], np.array(calibrations)[places[chosen]]
+
+
+def pool_factor(held_out: HeldOutRows, share: float) -> float:
+    """One factor for all members, by the rows that several of them hold out.
+
+    From what is best for one member and for those that share a fold it is told for the mixture of them all,
+    the less boldly the fewer the rows.
+    """
+    factors = likelihood.FACTORS
+    single, pooled = np.zeros(len(factors)), np.zeros(len(factors))
+    total = inverse = 0.0
+    for members in (members for members in held_out.folds if len(members) > 1):
+        for mixture, y, weight in held_out.parts(members):
+            nearer = shrunk(mixture, share, held_out.deviations)
+            table = log_densities(nearer, y, factors)
+            single += table.mean(axis=1) @ weight
+            pooled += (logsumexp(table, axis=1) - np.log(len(members))) @ weight
+            total += float(weight.sum())
+            inverse += float(weight.sum()) / len(members)
+    if not np.isfinite(pooled).any():
+        return 1.0
+    for_one, for_sharing = best_factor(single), best_factor(pooled)
+    for_all = factor_of_larger_pool(for_one, for_sharing, total / inverse, held_out.n_members)
+    trusted = total / (total + HALF_KNOWN)
+    wanted = np.sqrt(trusted * for_all**2 + (1.0 - trusted) * for_sharing**2)
+    return float(np.clip(wanted, factors[0], factors[-1]))

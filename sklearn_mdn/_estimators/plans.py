@@ -17,27 +17,29 @@ from torch import Tensor
 
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.rows import Table, TrainingSet
+from sklearn_mdn._mixtures.recorded import log_probability
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import PLACES, Member, Rows
 
-# The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
-# stands for the average category, as random effects do.
-CATEGORY_PRECISION = 30.0
-
 
 def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
-    """Where component means start, (K, D): targets at even quantiles along their main direction."""
-    _, vectors = np.linalg.eigh(
-        np.cov(table.y.T, aweights=table.weight, ddof=0).reshape(table.y.shape[1], -1)
-    )
+    """Where component means start, (K, D): targets at even quantiles along their main direction.
+
+    What is known to lie in an interval counts as its mean there under the standard normal distribution.
+    """
+    y = table.y
+    if table.reach is not None:
+        _, expected, _ = log_probability(torch.from_numpy(table.y), torch.from_numpy(table.reach))
+        y = expected.numpy()
+    _, vectors = np.linalg.eigh(np.cov(y.T, aweights=table.weight, ddof=0).reshape(y.shape[1], -1))
     # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
     direction = vectors[:, -1]
     direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
-    order = np.argsort(table.y @ direction, kind="stable")
+    order = np.argsort(y @ direction, kind="stable")
     reached = np.cumsum(table.weight[order]) / table.weight.sum()
     levels = (np.arange(n_components) + 0.5) / n_components
-    centers: NDArray[np.float64] = table.y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
+    centers: NDArray[np.float64] = y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
     return centers
 
 
@@ -64,9 +66,9 @@ class Plan:
         return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
 
 
-def category_decay(n_rows: list[int]) -> Tensor:
+def prior_share(n_rows: list[int]) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
-    return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+    return 1.0 / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
@@ -120,8 +122,8 @@ def train_plans(
                 )
             )
             settings.append(plan.settings)
-    decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(network, decay if network.embedding.n_codes else None)
+    share = prior_share([len(member.train) for member in members]).to(device=device, dtype=dtype)
+    objective = MixtureLikelihood(network, share)
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
     state = train(objective, params, rows, members, settings, on_epoch)
     return _separate(plans, state)

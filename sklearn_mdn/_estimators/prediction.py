@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sklearn_mdn._estimators.likelihood import widen
+from sklearn_mdn._estimators.marginal import Marginal
 from sklearn_mdn._estimators.rows import Standardization
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.stack import StackedMLP
@@ -54,6 +55,7 @@ class FittedNetworks:
     weights: dict[str, NDArray[np.float64]]
     calibration: NDArray[np.float64]
     standardization: Standardization
+    marginal: Marginal
     device: torch.device
 
     @cached_property
@@ -86,16 +88,17 @@ class FittedNetworks:
         numbers = len(x) * self.n_members * sum(self.network.activations)
         way_out = "Fewer rows at a time need less of it."
         with naming_memory(f"predicting {len(x)} mixtures", way_out), threads_for_numbers(numbers):
-            outputs = self._outputs(x)
+            with np.errstate(over="ignore"):
+                reached, near = self.marginal.within_reach(self.standardization.x(x))
+            outputs = self._outputs(reached, x)
             offset = torch.from_numpy(np.array(self.standardization.y_offset))
             scale = torch.from_numpy(np.array(self.standardization.y_scale))
             calibration = torch.from_numpy(np.array(self.calibration)).unsqueeze(1)
-            mixture = widen(self.network.head(outputs), calibration)
+            mixture = widen(self.marginal.applied(self.network.head(outputs), near), calibration)
             return mixture.merge_members().affine(offset, scale)
 
-    def _outputs(self, x: NDArray[np.float64]) -> Tensor:
-        with np.errstate(over="ignore"):  # what comes of it is refused below
-            inputs = torch.from_numpy(self.standardization.x(x)).to(self.device)
+    def _outputs(self, standardised: NDArray[np.float64], x: NDArray[np.float64]) -> Tensor:
+        inputs = torch.from_numpy(standardised).to(self.device)
         outputs = torch.cat(
             [
                 self.network.outputs(self._tensors, part.expand(self.n_members, -1, -1)).cpu()

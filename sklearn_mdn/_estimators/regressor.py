@@ -22,7 +22,8 @@ from torch import Tensor
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
-from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
+from sklearn_mdn._estimators.architecture import BINNED, fitted_bins, network_from
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -41,16 +42,14 @@ from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
-from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.embedding import PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
-from sklearn_mdn._networks.stack import StackedMLP
-from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
@@ -63,7 +62,8 @@ EMBEDDING_NAMES = (
 # What a prediction reads, beside the parameters of embeddings, and what warm_start reads as well.
 TO_PREDICT = (
     *("coefs_", "intercepts_", "_architecture", "calibration_"),
-    *("X_offset_", "X_scale_", "X_gaps_", "y_offset_", "y_scale_"),
+    *("X_offset_", "X_scale_", "X_gaps_", "X_min_", "X_max_", "y_offset_", "y_scale_"),
+    *("shrinkage_", "marginal_deviations_"),
     *("is_categorical_", "categories_", "category_codes_", "n_features_in_", "target_ndim_"),
 )
 TO_CONTINUE = (
@@ -78,7 +78,7 @@ SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "
 INITIAL_SPREAD = 0.5
 
 # Bins of a column of many values, for the piecewise linear encoding.
-N_BINS = 32
+N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -223,6 +223,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Mean and standard deviation (1 for a constant column) of the columns of numbers.
     X_gaps_ : ndarray of bool of shape (n_numbers,)
         Whether there were gaps in ``fit``. A gap in another column counts as its mean.
+    X_min_, X_max_ : ndarray of shape (n_numbers,)
+        Smallest and largest training value of the columns of numbers.
     y_offset_, y_scale_ : ndarray of shape (n_outputs,)
         The same of the target.
     resolution_ : ndarray of shape (n_outputs,)
@@ -233,8 +235,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         The bounds of the target, infinite where there is none; only with a ``support`` or ``limits``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
-        Where networks hold out the same rows, as of three there are two that do, all factors are smaller by
-        as much as is best for the mixture.
+        Where networks hold out the same rows, as of three there are two that do, they have one factor, that
+        which is best for the mixture, between 0.5 and 4: what they disagree on widens it already.
+    shrinkage_ : float
+        How far the densities are moved towards that of the target alone, in [0, 1], as held-out rows say: 0
+        leaves them as they are, 1 leaves nothing of the networks. See Notes.
+    marginal_deviations_ : ndarray of shape (n_components,)
+        Standard deviations of the components of the target's own density, in units of ``y_scale_``.
     batch_size_ : int
         Rows a step.
     n_iter_ : ndarray of shape (n_estimators,)
@@ -247,7 +254,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         weights, with the factor that is best at the time. Empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
         Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
-        network alone; NaN without held-out rows.
+        network alone, before any shrinkage; NaN without held-out rows.
     n_skipped_steps_ : ndarray of shape (n_estimators,)
         Steps left out because the loss or its gradient was not finite.
     n_outputs_ : int
@@ -261,6 +268,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     target_names_ : ndarray of shape (n_outputs,)
         Names of the targets, where ``y`` was a series or a data frame with such names.
 
+    Notes
+    -----
+    Where the rows say little, densities are moved towards that of the target alone, which is Student's for as
+    many rows as there are [6]_, in ``n_components`` normal components. With shares a of their own, component
+    means (from the mean of the target) are multiplied by a, variances become a^2 times themselves plus
+    1 - a^2 times those of the target's own density, and component weights go to the power a.
+
+    * The same for all rows, a is 1 - ``shrinkage_``. It is below 1 where networks are not clearly better than
+      that density on the rows that they hold out.
+    * It falls further, to 0, for rows of X in which a column lies 1 to 6 standard deviations beyond its
+      training values, since nothing is known there. The standard deviations are then half as large again.
+
     References
     ----------
     .. [1] C. M. Bishop, "Mixture density networks", Aston University, 1994.
@@ -269,6 +288,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular
        deep learning", NeurIPS 2022.
     .. [5] C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
+    .. [6] A. Gelman et al., "Bayesian data analysis", 3rd edition, 2013, section 3.2.
 
     Examples
     --------
@@ -332,7 +352,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     X_scale_: NDArray[np.float64]
     y_offset_: NDArray[np.float64]
     y_scale_: NDArray[np.float64]
+    X_min_: NDArray[np.float64]
+    X_max_: NDArray[np.float64]
     calibration_: NDArray[np.float64]
+    shrinkage_: float
+    marginal_deviations_: NDArray[np.float64]
     batch_size_: int
     n_iter_: NDArray[np.int64]
     loss_curve_: list[NDArray[np.float64]]
@@ -614,13 +638,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _continues(self) -> bool:
         return self.warm_start and self.__sklearn_is_fitted__()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what this or an earlier version stored."""
+        earlier = earlier_attributes(state) if state.get(FORMAT_KEY) in (None, 1) else {}
+        super().__setstate__({**earlier, **state})
+
     def __sklearn_is_fitted__(self) -> bool:
         return not {"coefs_", "_architecture"}.isdisjoint(vars(self))
 
     def _check_stored(self, *names: str) -> None:
         """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
         self._check_fitted(*TO_PREDICT, *names)
-        parameters = _network_of(**self._architecture).shapes
+        parameters = network_from(**self._architecture).shapes
         self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
@@ -666,7 +695,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
-        network = _network_of(**architecture)
+        network = network_from(**architecture)
         check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
@@ -710,15 +739,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 return None, None
             bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
             return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
-        if self.numerical_embedding not in ("piecewise_linear", "both"):
-            return None, None
-        table = data.rows.head(data.n_train)
-        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
-        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
-        if not encoding.n_outputs:
-            return None, None
-        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
-        return encoding, encoding.parameters(*tensors)
+        return fitted_bins(data, N_BINS if self.numerical_embedding in BINNED else 0)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -765,6 +786,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         histories = trained.histories
         units = [data.log_units(rows) for rows in plan.train]
         units_held_out = [data.log_units(rows) for rows in plan.validation]
+        calibration = ensemble_calibration(plan, trained, check_device(self.device))
         attributes = {
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
@@ -777,7 +799,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             "X_gaps_": data.standardization.x_gaps,
             "y_offset_": data.standardization.y_offset,
             "y_scale_": data.standardization.y_scale,
-            "calibration_": ensemble_calibration(plan, trained, check_device(self.device)),
+            "calibration_": calibration.factors,
+            **self._marginal_attributes(data, 1.0 - calibration.share),
             "batch_size_": plan.batch_size,
             "n_iter_": np.array([len(history.loss) for history in histories]),
             "loss_curve_": [np.array(h.loss) + unit for h, unit in zip(histories, units, strict=True)],
@@ -806,6 +829,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             _append_history(attributes, self)
         return attributes
 
+    def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
+        marginal, scaling = Marginal.of(data, int(self.n_components), shrinkage), data.standardization
+        low, high = (side * scaling.x_scale + scaling.x_offset for side in (marginal.low, marginal.high))
+        if self._continues() and "X_min_" in vars(self):
+            low, high = np.minimum(low, self.X_min_), np.maximum(high, self.X_max_)
+        return {
+            "shrinkage_": shrinkage,
+            "marginal_deviations_": marginal.deviations,
+            "X_min_": low,
+            "X_max_": high,
+        }
+
     def _store(self, plan: Plan, trained: Trained) -> None:
         """Keep what training gave, as fitted attributes."""
         for i, history in enumerate(trained.histories):
@@ -831,6 +866,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _standardization(self) -> Standardization:
         return Standardization(self.X_offset_, self.X_scale_, self.X_gaps_, self.y_offset_, self.y_scale_)
+
+    def _marginal(self) -> Marginal:
+        low, high = ((side - self.X_offset_) / self.X_scale_ for side in (self.X_min_, self.X_max_))
+        return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
 
     def _encoding(self) -> Encoding:
         return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
@@ -883,10 +922,11 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _networks(self) -> FittedNetworks:
         return FittedNetworks(
-            _network_of(**self._architecture),
+            network_from(**self._architecture),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
+            self._marginal(),
             check_device(self.device),
         )
 
@@ -910,27 +950,3 @@ def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
         ]
     for name in ("n_iter_", "n_skipped_steps_"):
         attributes[name][:n_earlier] += getattr(earlier, name)
-
-
-def _network_of(
-    n_numbers: int,
-    gaps: list[int],
-    n_codes: list[int],
-    n_outputs: int,
-    n_components: int,
-    covariance_type: str,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    numerical_embedding: str | None,
-    reg_covar: float,
-    n_bins: list[int] | None = None,
-) -> StackedMLP:
-    """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
-    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
-    return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
-        hidden_layer_sizes=tuple(hidden_layer_sizes),
-        activation=activation,
-        head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
-    )

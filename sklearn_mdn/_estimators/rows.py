@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
 from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
+from sklearn_mdn._mixtures.recorded import log_probability
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
 
@@ -21,6 +23,9 @@ from sklearn_mdn._tables.encoding import Encoding
 WEIGHT_BITS = 40
 
 SMALLEST_WEIGHT = 1e-100
+
+# The unit of a censored target is found in so many steps, by about so many rows.
+UNIT_STEPS, RECORDS_OF_UNIT = 50, 10_000
 
 
 @final
@@ -168,6 +173,32 @@ def spread_within(reach: NDArray[np.float64], weight: NDArray[np.float64]) -> ND
     return deviation
 
 
+def normal_of_records(
+    table: Table, mean: NDArray[np.float64], deviation: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of targets that are censored, (D,) each; given those of places for a start.
+
+    The most likely normal distribution by EM (Dempster, Laird and Rubin 1977, section 4.2): with a and b as
+    `recorded.log_probability` has them, a record has the expectation mean + deviation a and the variance
+    deviation^2 (1 + b - a^2). Where all that is known lies on one side, it does not get far.
+    """
+    assert table.reach is not None
+    some = slice(None, None, max(1, len(table) // RECORDS_OF_UNIT))
+    place, reach = torch.from_numpy(table.y[some]), torch.from_numpy(table.reach[some])
+    weight = table.weight[some, np.newaxis] / table.weight[some].sum()
+    censored = np.isinf(table.reach).any(axis=0)
+    for _ in range(UNIT_STEPS if censored.any() else 0):
+        start = torch.from_numpy(mean), torch.from_numpy(deviation)
+        _, a, b = (t.numpy() for t in log_probability((place - start[0]) / start[1], reach / start[1]))
+        found = mean + deviation * (weight * a).sum(0)
+        variance = (weight * (1.0 + b - a**2)).sum(0) + (weight * (a - (found - mean) / deviation) ** 2).sum(
+            0
+        )
+        scale = np.where(censored, deviation * np.sqrt(np.maximum(variance, 1e-6)), deviation)
+        mean, deviation = np.where(censored, found, mean), scale
+    return mean, deviation
+
+
 @final
 @dataclass(frozen=True)
 class Standardization:
@@ -187,16 +218,17 @@ class Standardization:
     def of(cls, table: Table, n_numbers: int) -> Standardization:
         numbers = table.x[:, :n_numbers]
         gaps, y_scaler = np.any(np.isnan(numbers), axis=0), fitted_scaler(table.y, table.weight, "y")
-        y_scale = y_scaler.scale_
+        y_offset, y_scale = y_scaler.mean_, y_scaler.scale_
         if table.reach is not None:
             least = spread_within(table.reach, table.weight)
             constant = (np.ptp(table.y, axis=0) == 0.0) & (least > 0.0)
             y_scale = np.where(constant, least, np.maximum(y_scale, least))
+            y_offset, y_scale = normal_of_records(table, y_offset, y_scale)
         offset, scale = np.zeros(n_numbers), np.ones(n_numbers)
         if n_numbers:
             x_scaler = fitted_scaler(numbers, table.weight, "X")
             offset, scale = x_scaler.mean_, x_scaler.scale_
-        return cls(offset, scale, gaps, y_scaler.mean_, y_scale)
+        return cls(offset, scale, gaps, y_offset, y_scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""

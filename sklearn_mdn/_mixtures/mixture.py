@@ -176,6 +176,23 @@ class Mixture:
         """The density of y with independent Gaussian noise of standard deviations (D,) added."""
         return Mixture(self.logits, self.means, self.scale.blur(deviations))
 
+    def shrink(self, share: Tensor, deviations: Tensor) -> Mixture:
+        """The density on its way to one at 0 of standard deviations (..., K), with a share of 1 still itself.
+
+        Within a component, that of a y + sqrt(1 - a^2) e with independent e ~ N(0, deviation^2) for the share
+        a, which fits the batch axes: the kernel of Mehler (1866), under which normal deviates keep their
+        variance. Component weights go to the power a, so that at 0 all are alike and nothing is left of y.
+        """
+        logits = torch.where(share.unsqueeze(-1) == 1.0, self.logits, self.log_weights * share.unsqueeze(-1))
+        scale = self.scale.expand_components(self.n_components)
+        share = share[..., None, None]
+        noise = (1.0 - share.square()).sqrt() * deviations.unsqueeze(-1)
+
+        def nearer(stored: Tensor) -> Tensor:
+            return stored * share.reshape(share.shape + (1,) * (stored.ndim - self.means.ndim))
+
+        return Mixture(logits, self.means * share, scale.map(nearer).blur(noise))
+
     def marginal(self, targets: list[int]) -> Mixture:
         """The density of some of the targets, in the order named."""
         return Mixture(self.logits, self.means[..., targets], self.scale.marginal(targets))

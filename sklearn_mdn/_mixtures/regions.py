@@ -74,7 +74,8 @@ def drawn_level(log_densities: Tensor, log_density: Tensor) -> Tensor:
     Linear in the log density between the draws, like ``drawn_threshold``; beyond the draw of the lowest
     density what is left falls with the density.
     """
-    ordered, at = log_densities.sort(dim=-1).values, log_density.T.contiguous()  # (n, m)
+    ordered = log_densities.contiguous().sort(dim=-1).values
+    at = log_density.T.contiguous()  # (n, m)
     last = ordered.shape[-1] - 1
     above = torch.searchsorted(ordered, at).clamp(1, max(last, 1)).clamp(max=last)
     below = (above - 1).clamp(min=0)

@@ -70,7 +70,7 @@ class Scale(ABC):
 
     @abstractmethod
     def blur(self, deviations: Tensor) -> Scale:
-        """The scale of the targets with independent noise of standard deviations (D,) added."""
+        """The scale of the targets with independent noise of deviations (D,) or (..., K, D) added."""
 
     @abstractmethod
     def marginal(self, targets: list[int]) -> Scale:
@@ -142,7 +142,7 @@ class DiagonalScale(Scale):
         return DiagonalScale(self.deviations * factors, self.n_targets)
 
     def blur(self, deviations: Tensor) -> DiagonalScale:
-        return DiagonalScale(torch.hypot(self.deviations, deviations))
+        return DiagonalScale(torch.hypot(self.deviations, deviations), self.n_targets)
 
     def marginal(self, targets: list[int]) -> DiagonalScale:
         shared = self.deviations.shape[-1] == 1
@@ -221,7 +221,9 @@ class CholeskyScale(Scale):
         return CholeskyScale(self.factor * factors.unsqueeze(-1))
 
     def blur(self, deviations: Tensor) -> CholeskyScale:
-        return CholeskyScale(add_to_diagonal(self.factor, deviations.square()))
+        enlarged = add_to_diagonal(self.factor, deviations.square())
+        none = (deviations == 0.0).all(-1)[..., None, None]  # the same bits then
+        return CholeskyScale(torch.where(none, self.factor, enlarged))
 
     def marginal(self, targets: list[int]) -> CholeskyScale:
         return CholeskyScale(triangularise(self.factor[..., targets, :]))
@@ -275,12 +277,12 @@ def triangularise(rows: Tensor) -> Tensor:
 def add_to_diagonal(factor: Tensor, amount: float | Tensor) -> Tensor:
     """Lower Cholesky factor of L L^T + diag(amount), for lower triangular L (..., D, D).
 
-    ``amount`` is one number or one of each target (D,). It is R^T of a QR decomposition (Golub and Van Loan,
-    section 5.2) of [L, diag(amount)^1/2]^T: forming the matrix would lose ``amount`` beside large entries.
+    ``amount`` is one number, or one of each target, (D,) or (..., D). It is R^T of a QR decomposition (Golub
+    and Van Loan, section 5.2) of [L, diag(amount)^1/2]^T: forming the matrix would lose ``amount`` beside
+    large entries.
     """
-    dim = factor.shape[-1]
-    root = torch.as_tensor(amount, dtype=factor.dtype, device=factor.device).sqrt().expand(dim)
-    below = torch.diag(root).expand(factor.shape)
+    root = torch.as_tensor(amount, dtype=factor.dtype, device=factor.device).sqrt()
+    below = torch.diag_embed(root.expand(factor.shape[:-1]))
     triangle: Tensor = torch.linalg.qr(torch.cat([factor.mT, below], dim=-2), mode="r").R.mT
     diagonal = torch.diagonal(triangle, dim1=-2, dim2=-1)
     return triangle * torch.copysign(torch.ones_like(diagonal), diagonal).unsqueeze(-2)

@@ -13,7 +13,7 @@ from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn._estimators.calibration import calibration_places, larger_pool, shifted
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import FACTORS
 from sklearn_mdn._estimators.pool import DensityPool
 from sklearn_mdn._estimators.regressor import MDNRegressor
 
@@ -23,8 +23,8 @@ NEGLIGIBLE_WEIGHT = 1e-4
 # Equal numbers may differ by so much of their spread, once they were computed from others.
 ARITHMETIC_NOISE = 1e-9
 
-# All steps that factors can take along CALIBRATIONS; of equally good ones the first counts.
-SHIFTS = sorted(range(1 - len(CALIBRATIONS), len(CALIBRATIONS)), key=abs)
+# All steps that factors can take along FACTORS; of equally good ones the first counts.
+SHIFTS = sorted(range(1 - len(FACTORS), len(FACTORS)), key=abs)
 
 
 def stacking_weights(
@@ -184,19 +184,19 @@ class HeldOut:
             plain = members(1.0)
             tables = [
                 [member._blurred_log_density(records.place, factor, noise) for member in plain]
-                for factor in CALIBRATIONS
+                for factor in FACTORS
             ]
         else:
-            tables = [[member._log_score(records) for member in members(factor)] for factor in CALIBRATIONS]
+            tables = [[member._log_score(records) for member in members(factor)] for factor in FACTORS]
         self.table = np.array(tables)  # (factors, networks, rows)
 
     def log_density(self, shift: int = 0) -> NDArray[np.float64]:
-        """Log densities of the networks, (networks, rows), their factors shifted along CALIBRATIONS."""
+        """Log densities of the networks, (networks, rows), their factors shifted along FACTORS."""
         return self.table[shifted(self.places, shift), np.arange(self.n_members)]
 
     def shift(self, shift: int) -> None:
         self.places = shifted(self.places, shift)
-        self.network.calibration_ = np.array(CALIBRATIONS)[self.places]
+        self.network.calibration_ = np.array(FACTORS)[self.places]
 
 
 def calibrate(

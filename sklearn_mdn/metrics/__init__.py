@@ -35,12 +35,22 @@ from sklearn_mdn.metrics._scores import (
     pinball_loss,
     pit_values,
 )
+from sklearn_mdn.metrics._sets import (
+    ConditionalCoverage,
+    conditional_coverage,
+    coverage_band,
+    mean_set_size,
+    set_coverage,
+)
 
 __all__ = [
+    "ConditionalCoverage",
     "DensityScorer",
     "DistributionReport",
     "calibration_error",
+    "conditional_coverage",
     "coverage",
+    "coverage_band",
     "coverage_error",
     "coverage_scorer",
     "cross_val_predict_distribution",
@@ -53,11 +63,13 @@ __all__ = [
     "log_likelihood",
     "log_likelihood_scorer",
     "make_density_scorer",
+    "mean_set_size",
     "neg_crps_scorer",
     "neg_energy_scorer",
     "neg_pinball_scorer",
     "pinball_loss",
     "pit_values",
+    "set_coverage",
 ]
 
 for _name in __all__:  # what users pickle, and what documentation links to, survives moves inside

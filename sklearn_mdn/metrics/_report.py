@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_mdn._distributions.html import table
 from sklearn_mdn._distributions.typing import DistributionLike
 from sklearn_mdn.metrics._forecast import UnavailableScoreError, check_forecast
 from sklearn_mdn.metrics._scores import (
@@ -92,16 +94,29 @@ class DistributionReport(dict[str, float]):
         self.confidence = confidence
 
     def __repr__(self) -> str:
+        head, *rows = self._lines()
+        width = max(len(name) for name in READING)
+        lines = [f"{head[0]:<{width}}" + "".join(f"{text:>12}" for text in head[1:-1])]
+        for name, *figures, reading in rows:
+            lines.append(f"{name:<{width}}{''.join(f'{text:>12}' for text in figures)}   {reading}")
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        """Show the same table in a notebook."""
+        head, *rows = self._lines()
+        return table("", head, ([escape(text) for text in row] for row in rows))
+
+    def _lines(self) -> list[list[str]]:
+        """The head of the table, then a line for each score: name, figures and how to read them."""
         options = {"confidence": self.confidence, "chance": 0.31 / np.sqrt(self.n_rows)}
         n_targets = max((len(values) for values in self.per_target.values()), default=0)
-        width = max(len(name) for name in READING)
         head = ["all" if n_targets else "", *(f"target {j}" for j in range(n_targets))]
-        lines = [f"{f'{self.n_rows} rows':<{width}}" + "".join(f"{text:>12}" for text in head)]
+        lines = [[f"{self.n_rows} rows", *head, ""]]
         for name, score in self.items():
-            row = [score, *self.per_target.get(name, [])]
-            figures = [f"{value:>12.5g}" for value in row] + [" " * 12] * (1 + n_targets - len(row))
-            lines.append(f"{name:<{width}}{''.join(figures)}   {READING[name].format(**options)}")
-        return "\n".join(line.rstrip() for line in lines)
+            figures = [f"{value:.5g}" for value in (score, *self.per_target.get(name, []))]
+            figures += [""] * (1 + n_targets - len(figures))
+            lines.append([name, *figures, READING.get(name, "").format(**options)])
+        return lines
 
 
 def distribution_report(

@@ -8,6 +8,7 @@ and dark axes. Matplotlib is imported when something is drawn.
 """
 
 from sklearn_mdn.plotting._conditional import ConditionalDensityDisplay
+from sklearn_mdn.plotting._coverage import SetCoverageDisplay
 from sklearn_mdn.plotting._curves import DensityCurvesDisplay
 from sklearn_mdn.plotting._joint import JointDensityDisplay
 from sklearn_mdn.plotting._pit import PITDisplay
@@ -22,6 +23,7 @@ __all__ = [
     "JointDensityDisplay",
     "PITDisplay",
     "ReliabilityDisplay",
+    "SetCoverageDisplay",
     "TrainingCurveDisplay",
 ]
 

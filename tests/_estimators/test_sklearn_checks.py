@@ -9,7 +9,13 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
+from sklearn_mdn import (
+    ConformalDensityRegressor,
+    DensityFunctional,
+    DensityPool,
+    MDNRegressor,
+    MDNSearchCV,
+)
 
 TINY = MDNRegressor(hidden_layer_sizes=(8,), max_iter=10, random_state=0)
 
@@ -23,14 +29,17 @@ INSTANCES = {
     "search": MDNSearchCV(TINY, {"n_components": [1, 2]}, cv=2, error_score="raise"),
     "stacking": MDNSearchCV(TINY, {"n_components": [1, 2]}, cv=2, refit="stacking", error_score="raise"),
     "pool": DensityPool([TINY, TINY]),
+    "functional": DensityFunctional(TINY),
+    "conformal": ConformalDensityRegressor(TINY, cv=2),
+    "split conformal": ConformalDensityRegressor(TINY, cv="split"),
 }
 
-EXPECTED_FAILURES = {"check_regressors_no_decision_function": "predict_proba gives the mixing proportions"}
+PROPORTIONS = {"check_regressors_no_decision_function": "predict_proba gives the mixing proportions"}
 
 
 @parametrize_with_checks(
     list(INSTANCES.values()),
-    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+    expected_failed_checks=lambda estimator: {} if isinstance(estimator, DensityFunctional) else PROPORTIONS,
     xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
