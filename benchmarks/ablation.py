@@ -22,13 +22,14 @@ from sklearn.datasets import load_diabetes
 from threadpoolctl import threadpool_limits
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators import likelihood, regressor
+from sklearn_mdn._estimators import calibration, likelihood, regressor
+from sklearn_mdn._estimators.calibration import Calibration
 from sklearn_mdn._training import loop
 
 
-def own_factors(plan, trained, device) -> np.ndarray:
+def own_factors(plan, trained, device) -> Calibration:
     """What stands in for ``ensemble_calibration`` where each member keeps the factor that suits it alone."""
-    return np.array([history.calibration for history in trained.histories])
+    return Calibration(np.array([history.calibration for history in trained.histories]))
 
 
 def own_folds(folds, n_members: int) -> list[np.ndarray]:
@@ -39,9 +40,17 @@ def own_folds(folds, n_members: int) -> list[np.ndarray]:
 # One change each, by parameter of MDNRegressor or, where there is none, by the constant that holds it.
 CHANGES = {
     "defaults": {},
+    "numerical_embedding='piecewise_linear'": {"numerical_embedding": "piecewise_linear"},
+    "numerical_embedding='periodic'": {"numerical_embedding": "periodic"},
     "numerical_embedding=None": {"numerical_embedding": None},
+    "no prior on bins": {"constants": {(likelihood, "BIN_PRECISION"): 0.0}},
+    "8 bins": {"constants": {(regressor, "N_BINS"): 8}},
+    "32 bins": {"constants": {(regressor, "N_BINS"): 32}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
-    "no factor on the deviations": {"constants": {(likelihood, "CALIBRATIONS"): (1.0,)}},
+    "no factor on the deviations": {
+        "constants": {(likelihood, "CALIBRATIONS"): (1.0,), (likelihood, "FACTORS"): (1.0,)}
+    },
+    "no share of the marginal density": {"constants": {(calibration, "SHARES"): (1.0,)}},
     "every member's own factor": {"constants": {(regressor, "ensemble_calibration"): own_factors}},
     "every member another fold": {"constants": {(regressor, "members_folds"): own_folds}},
     "activation='relu'": {"activation": "relu"},
@@ -99,8 +108,8 @@ def judge(change: str, dataset: DataSet, split: int, options) -> tuple[float, fl
     with constants(changed.get("constants", {})):
         choose, own = regressor.ensemble_calibration, {}
 
-        def choose_and_record(plan, trained, device) -> np.ndarray:
-            own["factors"] = own_factors(plan, trained, device)
+        def choose_and_record(plan, trained, device) -> Calibration:
+            own["factors"] = own_factors(plan, trained, device).factors
             return choose(plan, trained, device)
 
         with constants({(regressor, "ensemble_calibration"): choose_and_record}):

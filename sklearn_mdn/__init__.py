@@ -4,9 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sklearn_mdn._distributions.clipped import ClippedDistribution
     from sklearn_mdn._distributions.mixture import MixtureDistribution
     from sklearn_mdn._distributions.predictive import PredictiveDistribution
     from sklearn_mdn._distributions.sets import PredictionSets
+    from sklearn_mdn._distributions.transformed import TransformedDistribution
     from sklearn_mdn._distributions.unwrap import Inside, look_inside, predict_distribution
     from sklearn_mdn._estimators.conformal import ConformalDensityRegressor
     from sklearn_mdn._estimators.functional import DensityFunctional
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from sklearn_mdn._search.search import MDNSearchCV
 
 __all__ = [
+    "ClippedDistribution",
     "ConformalDensityRegressor",
     "DensityFunctional",
     "DensityPool",
@@ -26,6 +29,7 @@ __all__ = [
     "MixtureDistribution",
     "PredictionSets",
     "PredictiveDistribution",
+    "TransformedDistribution",
     "look_inside",
     "predict_distribution",
 ]
@@ -35,6 +39,7 @@ __version__ = "0.1.0"
 # Where each name is found when it is first asked for, so that ``python -m sklearn_mdn``, which imports this
 # module first, need not wait for PyTorch to refuse an argument.
 _HOMES = {
+    "ClippedDistribution": "_distributions.clipped",
     "ConformalDensityRegressor": "_estimators.conformal",
     "DensityFunctional": "_estimators.functional",
     "DensityPool": "_estimators.pool",
@@ -45,6 +50,7 @@ _HOMES = {
     "MixtureDistribution": "_distributions.mixture",
     "PredictionSets": "_distributions.sets",
     "PredictiveDistribution": "_distributions.predictive",
+    "TransformedDistribution": "_distributions.transformed",
     "look_inside": "_distributions.unwrap",
     "predict_distribution": "_distributions.unwrap",
 }

@@ -1,7 +1,7 @@
 """Random configurations: what is valid keeps the laws of a fit, what is not is refused by name.
 
 A few of them run with every test; ``pytest -m fuzz tests/test_fuzz.py`` runs 10,000, or as many as
-FUZZ_EXAMPLES says.
+FUZZ_EXAMPLES says, and with --hypothesis-show-statistics counts them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PARAMETERS = st.fixed_dictionaries(
         "n_estimators": st.integers(1, 3),
         "hidden_layer_sizes": st.sampled_from([(), 3, (4,), [3, 2]]),
         "activation": st.sampled_from(["silu", "gelu", "relu", "tanh", "logistic", "identity"]),
-        "numerical_embedding": st.sampled_from(["periodic", None]),
+        "numerical_embedding": st.sampled_from(["periodic", "piecewise_linear", "both", None]),
         "alpha": st.sampled_from([0.0, 1e-4, 1.0]),
         "batch_size": st.sampled_from(["auto", 1, 7, 1000]),
         "learning_rate_init": st.sampled_from([1e-4, 0.01, 0.1]),

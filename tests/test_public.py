@@ -7,6 +7,7 @@ import doctest
 import importlib
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,15 @@ def test_what_type_checkers_read_is_what_is_loaded():
     }
     assert seen == sklearn_mdn._HOMES
     assert sorted(seen) == sorted(sklearn_mdn.__all__)
+
+
+def test_the_reference_has_everything_that_is_public():
+    folder = Path(__file__).resolve().parent.parent / "doc"
+    summaries, scorers = (folder / "api.rst").read_text(), (folder / "scorers.rst").read_text()
+    listed = re.findall(r"^ {3}(\w+)$", summaries.partition(".. toctree::")[0], flags=re.MULTILINE)
+    listed += re.findall(r"^\.\. data:: (\w+)$", scorers, flags=re.MULTILINE)
+    assert sorted(set(listed)) == sorted(name.rpartition(".")[2] for name in PUBLIC)
+    assert len(listed) == len(set(listed))
 
 
 def test_an_unknown_name_is_refused():

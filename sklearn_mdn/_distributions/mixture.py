@@ -497,10 +497,14 @@ class MixtureDistribution(PredictiveDistribution):
         self._blockwise(single, Mixture.log_recorded, [records.place[None], records.reach[None]], out)
         return out.reshape(len(self))
 
-    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+    def _blurred(self, factor: float, noise: Array) -> Self:
+        """With the deviations of components times a factor, and independent normal noise (D,) added."""
         logits, means, scale = self._mixture.logits, self._mixture.means, self._mixture.scale
         mixture = Mixture(logits, means, scale.stretch(means.new_full((self._n_targets,), factor)))
-        return mixture.blur(torch.from_numpy(noise)).log_prob(torch.from_numpy(y)).numpy()
+        return self._like(mixture.blur(torch.from_numpy(noise)))
+
+    def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
+        return self._blurred(factor, noise)._mixture.log_prob(torch.from_numpy(y)).numpy()
 
     def _responsibilities(self, y: Array) -> Array:
         out = np.empty((*y.shape[:2], self._n_components))

@@ -95,7 +95,8 @@ class RankedDensities(NestedSets):
         with np.errstate(over="ignore"):
             lower = 1.0 - below[0] * np.exp(np.minimum(at - heights[0], 0.0))
             higher = (1.0 - below[-1]) * np.exp(np.minimum(heights[-1] - at, 0.0))
-        found: Array = np.where(at < heights[0], lower, np.where(at > heights[-1], higher, level))
+        level = np.where(at > heights[-1], higher, level)
+        found: Array = np.where(at < heights[0], lower, level)
         return found
 
     def intervals(self, levels: Array) -> Array:

@@ -218,8 +218,8 @@ class PredictiveDistribution(Decisions):
         >>> dist.pdf(2.0).round(4)
         array([0.5598])
         """
-        log_density = self._joint(self._log_density, y)
-        return np.exp(log_density, out=log_density)
+        log_density: Array = self._joint(self._log_density, y)
+        return np.asarray(np.exp(log_density, out=log_density))
 
     def cdf(self, y: ArrayLike) -> NDArray[np.float64]:
         """P(Y <= y), of each target on its own.
@@ -780,6 +780,8 @@ class PredictiveDistribution(Decisions):
         """
         confidence, n_samples = check_confidence(confidence), check_count(n_samples, "n_samples")
         check_seed(random_state)
+        if self._n_targets == 1:
+            return self._joint(lambda y: self._in_region(y, confidence), y)
         return self._joint(self._log_density, y) >= self._log_threshold(confidence, n_samples, random_state)
 
     def hdr_threshold(
@@ -1347,6 +1349,11 @@ class PredictiveDistribution(Decisions):
     def _regions(self, confidence: float) -> tuple[Array, Array]:
         """Intervals (n, J, 2) of the highest density region of the one target, and log thresholds (n,)."""
 
+    def _in_region(self, y: Array, confidence: float) -> NDArray[np.bool_]:
+        """Whether y (m, n, 1) lies in the highest density region, (m, n)."""
+        held: NDArray[np.bool_] = self._log_density(y) >= self._regions(confidence)[1]
+        return held
+
     @abstractmethod
     def _level(self, y: Array) -> Array:
         """Probability of higher density than at y (m, n, 1), (m, n)."""
@@ -1472,11 +1479,12 @@ class PredictiveDistribution(Decisions):
         size = int(np.prod(shape[:-1] if len(self) == 1 else shape[:-2]))
         return [np.broadcast_to(v, shape).reshape(size, len(self), n_targets) for v in views], shape
 
-    def _joint(self, kernel: Callable[[Array], Array], y: ArrayLike) -> Array:
+    def _joint(self, kernel: Callable[[Array], Any], y: ArrayLike) -> NDArray[Any]:
         """A kernel's answers for the targets together, (..., n) or (..., n, K)."""
         (aligned,), shape = self._aligned(exact=True, y=y)
         out = kernel(aligned)
-        return out.reshape(*shape[:-1], *out.shape[2:])
+        answer: NDArray[Any] = out.reshape(*shape[:-1], *out.shape[2:])
+        return answer
 
     def _per_target(
         self, kernel: Callable[..., Array], *, levels: bool = False, **arguments: ArrayLike
@@ -1492,6 +1500,8 @@ class PredictiveDistribution(Decisions):
 
         def kernel(levels: Array) -> Array:
             inside = (levels > 0) & (levels < 1)
+            if inside.all():
+                return self._quantile(levels, upper_tail)
             lowest, highest = self._support()
             ends = np.where((levels == 0) == upper_tail, highest, lowest)
             return np.where(inside, self._quantile(np.where(inside, levels, 0.5), upper_tail), ends)

@@ -45,6 +45,15 @@ class Records:
         exact: NDArray[np.bool_] = self.reach == 0.0
         return exact
 
+    @property
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Above the first, and not above the second, (n, D) each; twice the value of one that is exact."""
+        with np.errstate(invalid="ignore"):
+            lower = np.where(np.isinf(self.reach), self.place, self.place - self.reach)
+            upper = np.where(np.isinf(self.reach), self.place, self.place + self.reach)
+        lower = np.where(self.reach == -np.inf, -np.inf, lower)
+        return lower, np.where(self.reach == np.inf, np.inf, upper)
+
     def rounded(self, steps: NDArray[np.float64]) -> Records:
         """The same, values standing for all that is rounded to them on grids of these steps (D,)."""
         return Records(self.place, np.where(self.exact, 0.5 * steps, self.reach))

@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_mdn._distributions.combined import joint, pooled
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.stored_state import check_complete
+from sklearn_mdn._distributions.transformed import transformed
 
 # A guess about a wrapper is checked on so many rows, to this part of the size of its predictions.
 GUESS_ROWS, GUESS_TOLERANCE = 8, 1e-5
@@ -337,9 +338,9 @@ class PooledEstimators:
         self.columns = columns
 
     def check(self) -> None:
-        """Refuse estimators that have no density of the target itself."""
+        """Refuse estimators that predict no densities."""
         for estimator in self.estimators:
-            untransformed(estimator)
+            unwrap(estimator)
 
     def predict_distribution(self, X: Any) -> PredictiveDistribution:
         parts = [
@@ -366,9 +367,9 @@ class IndependentEstimators:
         self.estimators = estimators
 
     def check(self) -> None:
-        """Refuse estimators that have no density of the target itself."""
+        """Refuse estimators that predict no densities."""
         for estimator in self.estimators:
-            untransformed(estimator)
+            unwrap(estimator)
 
     def predict_distribution(self, X: Any) -> PredictiveDistribution:
         return joint([predict_distribution(estimator, X) for estimator in self.estimators])
@@ -455,19 +456,6 @@ def _hands_weights_on(estimator: Any) -> bool:
     return not own_ways and getattr(estimator, "estimator", None) is not None
 
 
-def untransformed(estimator: Any, X: Any = None) -> Unwrapped:
-    """What ``unwrap`` finds, if the regressor saw the target as it is."""
-    unwrapped = unwrap(estimator, X)
-    if unwrapped.target_transformers:
-        raise TypeError(
-            f"estimator must not transform its target: the density behind a TransformedTargetRegressor "
-            f"({type(unwrapped.target_transformers[0]).__name__}) is no Gaussian mixture. Judge it by "
-            "sklearn_mdn.metrics.log_likelihood_scorer, neg_crps_scorer, neg_pinball_scorer or "
-            "coverage_scorer, which follow the transform."
-        )
-    return unwrapped
-
-
 def predict_distribution(estimator: Any, X: Any) -> PredictiveDistribution:
     """Conditional densities predicted by a fitted estimator, also from inside scikit-learn's wrappers.
 
@@ -488,16 +476,16 @@ def predict_distribution(estimator: Any, X: Any) -> PredictiveDistribution:
     Returns
     -------
     distribution : PredictiveDistribution
-        One a row, in the units of the target.
+        One a row, in the units of the target. Of a :class:`~sklearn.compose.TransformedTargetRegressor` a
+        :class:`TransformedDistribution`; a :class:`MixtureDistribution` where the transform is affine.
 
     Raises
     ------
     TypeError
-        If there is no density regressor inside, or a
-        :class:`~sklearn.compose.TransformedTargetRegressor` is: a transformed target has no Gaussian
-        mixture as its density. The scorers of :mod:`sklearn_mdn.metrics` judge such an estimator.
+        If there is no density regressor inside, or a transformer of the target has no inverse.
     ValueError
-        If a search kept no fitted estimator (``refit=False``).
+        If a search kept no fitted estimator (``refit=False``), or a target has no density behind its
+        transformer: one that is not monotone or jumps.
     sklearn.exceptions.NotFittedError
         If an estimator on the way is not fitted.
 
@@ -513,8 +501,8 @@ def predict_distribution(estimator: Any, X: Any) -> PredictiveDistribution:
     >>> len(distribution)
     4
     """
-    core = untransformed(estimator, X)
-    return core.regressor.predict_distribution(core.X)
+    core = unwrap(estimator, X)
+    return transformed(core.regressor.predict_distribution(core.X), core.target_transformers)
 
 
 look_inside.__module__ = predict_distribution.__module__ = "sklearn_mdn"

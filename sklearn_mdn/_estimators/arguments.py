@@ -88,8 +88,8 @@ def check_independent(table: Table, covariance_type: str) -> None:
     n_targets = table.y.shape[1]
     if n_targets > 1 and covariance_type in ("full", "tied") and table.reach is not None:
         raise ValueError(
-            "y_upper and resolution need targets that are independent within components, covariance_type="
-            f"'diag' or 'spherical', got {covariance_type!r} and {n_targets} targets."
+            "y_upper, resolution and limits need targets that are independent within components, "
+            f"covariance_type='diag' or 'spherical', got {covariance_type!r} and {n_targets} targets."
         )
 
 

@@ -41,8 +41,10 @@ class Calibration:
 
 
 def calibration_places(calibration: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Where factors stand in FACTORS."""
-    return np.searchsorted(likelihood.FACTORS, calibration)
+    """Where factors stand in FACTORS, or the nearest ones."""
+    distance = np.abs(np.log(np.array(likelihood.FACTORS)) - np.log(calibration)[:, np.newaxis])
+    places: NDArray[np.intp] = distance.argmin(axis=1)
+    return places
 
 
 def shifted(places: NDArray[np.intp], shift: int) -> NDArray[np.intp]:
@@ -68,6 +70,17 @@ def larger_pool(
     deviation = np.expm1(log_density - possible[..., np.newaxis, :])
     variance: NDArray[np.float64] = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
     return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
+
+
+def best_factor(curve: NDArray[np.float64]) -> float:
+    """The factor at the top of a curve over FACTORS: of a parabola through its highest point and two more."""
+    curve, factors = np.nan_to_num(curve, nan=-np.inf), np.log(likelihood.FACTORS)
+    top = int(np.argmax(curve))
+    around = slice(top - 1, top + 2)
+    if not 0 < top < len(curve) - 1 or not np.isfinite(curve[around]).all():
+        return float(likelihood.FACTORS[top])
+    square, slope, _ = np.polyfit(factors[around] - factors[top], curve[around] - curve[top], 2)
+    return float(np.exp(factors[top] - 0.5 * slope / square)) if square < 0.0 else likelihood.FACTORS[top]
 
 
 def factor_of_larger_pool(single: float, pooled: float, m: float, size: int) -> float:
@@ -178,10 +191,10 @@ def pool_factor(held_out: HeldOutRows, share: float) -> float:
             pooled += (logsumexp(table, axis=1) - np.log(len(members))) @ weight
             total += float(weight.sum())
             inverse += float(weight.sum()) / len(members)
-    best_single, best_pooled = (
-        factors[int(np.argmax(np.nan_to_num(curve, nan=-np.inf)))] for curve in (single, pooled)
-    )
-    far = factor_of_larger_pool(best_single, best_pooled, total / inverse, held_out.n_members)
+    if not np.isfinite(pooled).any():
+        return 1.0
+    for_one, for_sharing = best_factor(single), best_factor(pooled)
+    for_all = factor_of_larger_pool(for_one, for_sharing, total / inverse, held_out.n_members)
     trusted = total / (total + HALF_KNOWN)
-    wanted = np.sqrt(trusted * far**2 + (1.0 - trusted) * best_pooled**2)
-    return factors[int(np.argmin(np.abs(np.log(factors) - np.log(wanted))))]
+    wanted = np.sqrt(trusted * for_all**2 + (1.0 - trusted) * for_sharing**2)
+    return float(np.clip(wanted, factors[0], factors[-1]))

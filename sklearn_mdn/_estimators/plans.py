@@ -22,10 +22,6 @@ from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import PLACES, Member, Rows
 
-# The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
-# stands for the average category, as random effects do.
-CATEGORY_PRECISION = 30.0
-
 
 def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
     """Where component means start, (K, D): targets at even quantiles along their main direction.
@@ -70,9 +66,9 @@ class Plan:
         return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
 
 
-def category_decay(n_rows: list[int]) -> Tensor:
+def prior_share(n_rows: list[int]) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
-    return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+    return 1.0 / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
@@ -126,8 +122,8 @@ def train_plans(
                 )
             )
             settings.append(plan.settings)
-    decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(network, decay if network.embedding.n_codes else None)
+    share = prior_share([len(member.train) for member in members]).to(device=device, dtype=dtype)
+    objective = MixtureLikelihood(network, share)
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
     state = train(objective, params, rows, members, settings, on_epoch)
     return _separate(plans, state)

@@ -15,7 +15,7 @@ from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
-from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, untransformed
+from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, unwrap
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
 
@@ -188,7 +188,7 @@ class DensityPool(DensityRegressorMixin, StoredEstimator):
         fitted = list(kept.values())
         for estimator in fitted:
             check_is_fitted(estimator)
-            untransformed(estimator)
+            unwrap(estimator)
         # A pipeline for texts, say, has no number of features.
         widths = {each.n_features_in_ for each in fitted if hasattr(each, "n_features_in_")}
         if len(widths) > 1:

@@ -20,8 +20,10 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
+from sklearn_mdn._estimators.architecture import BINNED, fitted_bins, network_from
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -34,6 +36,7 @@ from sklearn_mdn._estimators.arguments import (
     warn_of_far_values,
     weighted_table,
 )
+from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
 from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
@@ -45,11 +48,8 @@ from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
-from sklearn_mdn._networks.head import MixtureHead
+from sklearn_mdn._networks.embedding import PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
-from sklearn_mdn._networks.stack import StackedMLP
-from sklearn_mdn._tables.bins import bins_of_columns
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
@@ -72,13 +72,13 @@ TO_CONTINUE = (
 )
 
 # Attributes, beside parameters of embeddings, that only some fits set.
-SOMETIMES = ("target_names_", "resolution_", "resolution_offset_")
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_")
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
 
 # Bins of a column of many values, for the piecewise linear encoding.
-N_BINS = 32
+N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
@@ -166,6 +166,16 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         finds the coarsest grid that all values lie on, and 0 where there is none. None, or 0 for one of
         several targets, takes values as they are, with a density. Targets have to be independent within
         components then ("diag" or "spherical").
+    support : "positive", pair (low, high) or None, default=None
+        Where all values of the target lie, without the bounds themselves; None for an open end, "positive" is
+        (0, None). The networks learn log(y - low), -log(high - y) or the logit, standardised, and everything
+        they predict is of y: ``predict`` its mean, ``score`` its log-likelihood in units of y, and
+        ``predict_distribution`` a :class:`TransformedDistribution`. None takes the whole line.
+    limits : pair (low, high) or None, default=None
+        Bounds at which values of the target were cut, or that carry mass: rain of 0 mm, the top code of a
+        survey; None for an open end. A value on a bound says that the latent target lies there or beyond
+        (it is censored), and ``predict_distribution`` gives a :class:`ClippedDistribution`. Targets have to
+        be independent within components then ("diag" or "spherical").
     reg_covar : float, default=1e-6
         Added to the variances (to the diagonal of each covariance), in units of the standardised target.
     clip_grad_value : float or None, default=None
@@ -221,6 +231,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Steps of the grids that values lie on, 0 for none; only with a ``resolution``.
     resolution_offset_ : ndarray of shape (n_outputs,)
         How far above the multiples of the step they lie; only with a ``resolution``.
+    support_, limits_ : ndarray of shape (2,)
+        The bounds of the target, infinite where there is none; only with a ``support`` or ``limits``.
     calibration_ : ndarray of shape (n_estimators,)
         Factor, at least 1, on each network's standard deviations, chosen on its held-out rows; 1 without.
         Where networks hold out the same rows, as of three there are two that do, they have one factor, that
@@ -242,7 +254,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         weights, with the factor that is best at the time. Empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
         Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
-        network alone; NaN without held-out rows.
+        network alone, before any shrinkage; NaN without held-out rows.
     n_skipped_steps_ : ndarray of shape (n_estimators,)
         Steps left out because the loss or its gradient was not finite.
     n_outputs_ : int
@@ -317,6 +329,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "resolution": ["array-like", StrOptions({"auto"}), Interval(Real, 0, None, closed="neither"), None],
+        "support": ["array-like", StrOptions({"positive"}), None],
+        "limits": ["array-like", None],
         "reg_covar": [Interval(Real, 0, None, closed="neither")],
         "clip_grad_value": [Interval(Real, 0, None, closed="neither"), None],
         "clip_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -327,7 +341,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "dtype": [StrOptions({"float32", "float64"})],
     }
 
-    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None}
+    _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None, "support": None, "limits": None}
 
     coefs_: list[NDArray[np.float64]]
     intercepts_: list[NDArray[np.float64]]
@@ -374,6 +388,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         validation_fraction: float = 0.1,
         dropout: float = 0.0,
         resolution: float | ArrayLike | Literal["auto"] | None = None,
+        support: Literal["positive"] | tuple[float | None, float | None] | None = None,
+        limits: tuple[float | None, float | None] | None = None,
         reg_covar: float = 1e-6,
         clip_grad_value: float | None = None,
         clip_grad_norm: float | None = 5.0,
@@ -400,6 +416,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.validation_fraction = validation_fraction
         self.dropout = dropout
         self.resolution = resolution
+        self.support = support
+        self.limits = limits
         self.reg_covar = reg_covar
         self.clip_grad_value = clip_grad_value
         self.clip_grad_norm = clip_grad_norm
@@ -539,7 +557,12 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
         names = columns.names, names_of_targets(y)
+        bounds = bounds_of(self.support, self.limits)
+        if continues:
+            bounds.check_goes_on(TargetBounds.from_attributes(vars(self)))
+        bounds.check_covariances(self.covariance_type, targets[:1].size)
         records, grid = self._records(check_records(targets, y_upper, targets.shape), names[1])
+        records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
         table, encoding = weighted_table(columns, records, sample_weight, known, min_rows=2, group=group)
@@ -551,6 +574,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             if grid is not None:
                 check_on(grid, records_val, names[1], "y_val")
                 records_val = records_val.rounded(grid.step)
+            records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
         standardization = (
@@ -559,7 +583,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
-        return TrainingSet.of(table, watched, encoding, standardization, targets.ndim, *names, grid)
+        known_of_y = targets.ndim, *names, grid, bounds.transformer
+        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
 
     def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
         """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
@@ -624,7 +649,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _check_stored(self, *names: str) -> None:
         """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
         self._check_fitted(*TO_PREDICT, *names)
-        parameters = _network_of(**self._architecture).shapes
+        parameters = network_from(**self._architecture).shapes
         self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
@@ -670,7 +695,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
-        network = _network_of(**architecture)
+        network = network_from(**architecture)
         check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
         seed = self._seed if self._continues() else draw_seed(self.random_state)
@@ -714,15 +739,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 return None, None
             bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
             return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
-        if self.numerical_embedding not in ("piecewise_linear", "both"):
-            return None, None
-        table = data.rows.head(data.n_train)
-        starts, slopes = bins_of_columns(table.x[:, : data.encoding.n_numbers], table.weight, N_BINS)
-        encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
-        if not encoding.n_outputs:
-            return None, None
-        tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
-        return encoding, encoding.parameters(*tensors)
+        return fitted_bins(data, N_BINS if self.numerical_embedding in BINNED else 0)
 
     def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
@@ -807,6 +824,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
         if data.grid is not None:
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
+        attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
             _append_history(attributes, self)
         return attributes
@@ -863,7 +881,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         stored = vars(self)
         return weights | {name: stored[f"{name}_"] for name in EMBEDDING_NAMES if f"{name}_" in stored}
 
-    def predict_distribution(self, X: ArrayLike) -> MixtureDistribution:
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
         """Conditional density of the target in each row.
 
         Parameters
@@ -873,9 +891,10 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
         Returns
         -------
-        distribution : MixtureDistribution
-            One mixture a row, in the units of the target. For an ensemble the equal-weight mixture of the
-            members' mixtures, which is exact.
+        distribution : PredictiveDistribution
+            One a row, in the units of the target: a :class:`MixtureDistribution`, with a ``support`` a
+            :class:`TransformedDistribution`, with ``limits`` a :class:`ClippedDistribution`. For an ensemble
+            the equal-weight mixture of the members' mixtures, which is exact.
 
         Raises
         ------
@@ -903,7 +922,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
 
     def _networks(self) -> FittedNetworks:
         return FittedNetworks(
-            _network_of(**self._architecture),
+            network_from(**self._architecture),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
@@ -911,13 +930,14 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             check_device(self.device),
         )
 
-    def _distribution(self, mixture: Mixture) -> MixtureDistribution:
+    def _distribution(self, mixture: Mixture) -> PredictiveDistribution:
         n_members = len(self.coefs_[0])
-        return MixtureDistribution._from_mixture(
+        latent = MixtureDistribution._from_mixture(
             mixture,
             one_dimensional=self.target_ndim_ == 1,
             member_sizes=(mixture.n_components // n_members,) * n_members,
         )._on(self._grid())
+        return TargetBounds.from_attributes(vars(self)).predicted(latent)
 
 
 def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
@@ -930,27 +950,3 @@ def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
         ]
     for name in ("n_iter_", "n_skipped_steps_"):
         attributes[name][:n_earlier] += getattr(earlier, name)
-
-
-def _network_of(
-    n_numbers: int,
-    gaps: list[int],
-    n_codes: list[int],
-    n_outputs: int,
-    n_components: int,
-    covariance_type: str,
-    hidden_layer_sizes: list[int],
-    activation: str,
-    numerical_embedding: str | None,
-    reg_covar: float,
-    n_bins: list[int] | None = None,
-) -> StackedMLP:
-    """The network of these parameters of the estimator."""
-    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
-    piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
-    return StackedMLP(
-        embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),
-        hidden_layer_sizes=tuple(hidden_layer_sizes),
-        activation=activation,
-        head=MixtureHead(n_components, n_outputs, covariance_type, reg_covar),
-    )

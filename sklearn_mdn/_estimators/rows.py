@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_mdn._distributions.bounds import BoundTransformer
 from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
 from sklearn_mdn._mixtures.recorded import log_probability
@@ -260,6 +261,7 @@ class TrainingSet:
     column_names: tuple[str, ...]
     target_names: tuple[str, ...] | None
     grid: Grid | None = None
+    transformer: BoundTransformer | None = None
 
     @classmethod
     def of(
@@ -272,6 +274,7 @@ class TrainingSet:
         column_names: tuple[str, ...],
         target_names: tuple[str, ...] | None,
         grid: Grid | None = None,
+        transformer: BoundTransformer | None = None,
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
@@ -281,7 +284,8 @@ class TrainingSet:
             group=table.group,
             reach=standardization.reach(parts),
         )
-        return cls(rows, len(table), encoding, standardization, target_ndim, column_names, target_names, grid)
+        names = column_names, target_names
+        return cls(rows, len(table), encoding, standardization, target_ndim, *names, grid, transformer)
 
     def keys(self, seed: int) -> NDArray[np.float64]:
         """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs.
@@ -309,11 +313,18 @@ class TrainingSet:
 
         A density has its unit, that of a probability is 1.
         """
-        log_scale, table = np.log(self.standardization.y_scale), self.rows
-        if table.reach is None or not len(rows):
+        scaler, table = self.standardization, self.rows
+        log_scale = np.log(scaler.y_scale)
+        if not len(rows) or (table.reach is None and self.transformer is None):
             return float(log_scale.sum())
         weight = table.weight[rows]
-        return float(weight @ ((table.reach[rows] == 0.0) @ log_scale) / weight.sum())
+        exact = np.full(table.y[rows].shape, True) if table.reach is None else table.reach[rows] == 0.0
+        if self.transformer is None:
+            return float(weight @ (exact @ log_scale) / weight.sum())
+        z = scaler.y_offset + scaler.y_scale * table.y[rows]
+        slope = self.transformer.derivative(self.transformer.inverse_transform(z))
+        units = np.where(exact, log_scale - np.log(slope), 0.0).sum(axis=1)
+        return float(weight @ units / weight.sum())
 
     @property
     def n_watched(self) -> int:

@@ -193,16 +193,6 @@ class Mixture:
 
         return Mixture(logits, self.means * share, scale.map(nearer).blur(noise))
 
-    def draw_members_together(self, members: Sequence[slice], factor: float) -> Mixture:
-        """Each member moved as it is, so that its mean is ``factor`` times as far from that of them all."""
-        if factor == 1.0:
-            return self
-        centre = self.mean()
-        shifts = [(factor - 1.0) * (self.member(part).mean() - centre) for part in members]
-        sizes = torch.tensor([part.stop - part.start for part in members], device=self.means.device)
-        shift = torch.stack(shifts, dim=-2).repeat_interleave(sizes, dim=-2)
-        return Mixture(self.logits, self.means + shift, self.scale)
-
     def marginal(self, targets: list[int]) -> Mixture:
         """The density of some of the targets, in the order named."""
         return Mixture(self.logits, self.means[..., targets], self.scale.marginal(targets))

@@ -15,8 +15,18 @@ from sklearn_mdn._mixtures.univariate import Univariate, log_derivatives
 ACCURACY = 1e-12  # of the region's probability, or of its complement where that is smaller, relative
 
 
-def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tensor, Tensor]:
+def highest_density_region(
+    mixture: Univariate, confidence: float, density: Univariate | None = None
+) -> tuple[Tensor, Tensor]:
     """The smallest sets that hold a probability: intervals (n, J, 2), NaN-padded, and log thresholds (n,).
+
+    Parameters
+    ----------
+    mixture : Univariate
+        What tells probabilities.
+    confidence : float
+    density : Univariate, default=None
+        What is to be high in the set, where that is another mixture.
 
     Notes
     -----
@@ -24,9 +34,10 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     line, beside it p is monotone and crosses a threshold once at most. So the region of a threshold
     is a set of bracketed roots, and the threshold that gives it its probability is one more root.
     """
-    flanks = monotone_pieces(mixture)
-    mixture = flanks.mixture
-    lower, upper = threshold_bracket(mixture, flanks.log_peaks, confidence)
+    flanks = monotone_pieces(mixture, density)
+    mixture = flanks.measure
+    upper = flanks.log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
+    lower = threshold_below(mixture, confidence) if density is None else flanks.threshold_below(confidence)
     level = torch.full_like(lower, 0.5 * (1.0 - confidence))
     central = torch.stack([mixture.quantile(level), mixture.quantile(level, upper_tail=True)], dim=1)
     start = flanks.log_prob(central).mean(1)  # exact for one component
@@ -50,10 +61,11 @@ def highest_density_region(mixture: Univariate, confidence: float) -> tuple[Tens
     return torch.unflatten(in_front(ends)[:, :count], 1, (-1, 2)), log_threshold
 
 
-def monotone_pieces(mixture: Univariate) -> Flanks:
+def monotone_pieces(mixture: Univariate, density: Univariate | None = None) -> Flanks:
     """Each density in monotone pieces, which cross a threshold once at most."""
     mixture = mixture.present().resolvable()
-    return Flanks(mixture, *univariate_modes(mixture))
+    height = mixture if density is None else density.present().resolvable()
+    return Flanks(height, *univariate_modes(height), mixture)
 
 
 def drawn_level(log_densities: Tensor, log_density: Tensor) -> Tensor:
@@ -85,8 +97,8 @@ def drawn_threshold(log_densities: Tensor, confidence: float) -> Tensor:
     return torch.lerp(ordered[..., below], ordered[..., above], place - below)
 
 
-def threshold_bracket(mixture: Univariate, log_peaks: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """Log thresholds with too large and too small a region.
+def threshold_below(mixture: Univariate, confidence: float) -> Tensor:
+    """Log thresholds with too large a region.
 
     Let the interval A leave out no more than half of 1 - confidence. The part of A where p < t holds
     less than t |A|, so with t = (1 - confidence) / (2 |A|) the region keeps ``confidence``.
@@ -94,7 +106,7 @@ def threshold_bracket(mixture: Univariate, log_peaks: Tensor, confidence: float)
     outside = 1.0 - confidence
     reach = mixture.deviations * quantile(torch.full_like(mixture.means, 0.25 * outside)).abs()
     length = (mixture.means + reach).amax(-1) - (mixture.means - reach).amin(-1)
-    return (0.5 * outside / length).log(), log_peaks.nan_to_num(nan=-torch.inf).amax(-1)
+    return (0.5 * outside / length).log()
 
 
 def in_front(values: Tensor) -> Tensor:
@@ -107,11 +119,11 @@ class Flanks:
     """The monotone pieces of each density: a left and a right one for each mode, in order, (n, 2J).
 
     ``inner`` is the mode and ``outer`` the antimode or the end of the line. Pieces that a row does
-    not have are NaN.
+    not have are NaN. ``measure`` tells probabilities.
     """
 
-    def __init__(self, mixture: Univariate, modes: Tensor, antimodes: Tensor) -> None:
-        self.mixture = mixture
+    def __init__(self, mixture: Univariate, modes: Tensor, antimodes: Tensor, measure: Univariate) -> None:
+        self.mixture, self.measure = mixture, measure
         self.parameters = (mixture.log_heights, mixture.means, mixture.deviations)
         self.smallest = mixture.deviations.amin(-1)
         end = torch.full_like(modes[:, :1], torch.inf)
@@ -131,6 +143,14 @@ class Flanks:
     def log_prob(self, y: Tensor) -> Tensor:
         """log p(y) for y (n, ...)."""
         return self.mixture.widen().log_prob(y)
+
+    def threshold_below(self, confidence: float) -> Tensor:
+        """Log thresholds with too large a region: it holds a central interval, on which these are lowest."""
+        level = torch.full_like(self.highest, 0.25 * (1.0 - confidence))
+        lower, upper = self.measure.quantile(level), self.measure.quantile(level, upper_tail=True)
+        ends = self.log_prob(torch.stack([lower, upper], dim=1)).amin(1)
+        valleys = torch.where(torch.isfinite(self.outer), self.log_outer, torch.inf).amin(1)
+        return torch.minimum(ends, valleys)
 
     def crossings(self, log_threshold: Tensor, row: Tensor, tolerance: float) -> Tensor:
         """Where the pieces of some rows cross their thresholds, (P, 2J), NaN where they do not.
@@ -175,15 +195,19 @@ class Flanks:
     def excess(self, log_threshold: Tensor, row: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
         """How far the probability of the region falls short of the confidence, and Newton's step.
 
-        d P(region) / d log t = -t sum 1 / |d log p / dy| over the ends of the region. Equations that
-        are nearly linear in log t: log P(not in the region) where that is small, else P(region)^2.
+        d P(region) / d log t = -sum p / |d log t / dy| over the ends of the region, where p = t for one
+        mixture. Equations that are nearly linear in log t: log P(not in the region) where that is small, else
+        P(region)^2.
         """
         ends = self.crossings(log_threshold, row, tolerance=1e-4)
         place, piece = torch.nonzero(~torch.isnan(ends), as_tuple=True)
         owner = row[place]
-        _, slope, _ = log_derivatives(ends[place, piece], *(v[owner] for v in self.parameters))
-        rate = torch.zeros_like(log_threshold).index_add(0, place, 1.0 / slope.abs())
-        rate = rate * log_threshold.exp()
+        there = ends[place, piece]
+        _, slope, _ = log_derivatives(there, *(v[owner] for v in self.parameters))
+        same = self.measure is self.mixture
+        log_density = log_threshold[place] if same else self.measure.take(owner).log_prob(there)
+        density = log_density.exp()
+        rate = torch.zeros_like(log_threshold).index_add(0, place, density / slope.abs())
         ends = in_front(ends).nan_to_num(nan=torch.inf)
         if confidence > 0.5:
             outside = self.total_outside(ends, row)
@@ -206,7 +230,7 @@ class Flanks:
 
     def total_outside(self, ends: Tensor, row: Tensor) -> Tensor:
         """Probability outside the union of intervals with alternating ends (P, 2J)."""
-        part = self.mixture.take(row)
+        part = self.measure.take(row)
         last = torch.where(torch.isinf(ends), -torch.inf, ends).amax(1)
         return part.cdf(ends[:, 0]) + part.sf(last) + self.total_prob(ends[:, 1:-1], row)
 
@@ -215,7 +239,7 @@ class Flanks:
         lower, upper = ends[:, ::2], ends[:, 1::2]
         place, piece = torch.nonzero(upper < torch.inf, as_tuple=True)
         owner = row[place]
-        part = self.mixture.take(owner)
+        part = self.measure.take(owner)
         probabilities = part.prob(lower[place, piece], upper[place, piece])
         return ends.new_zeros(len(ends)).index_add(0, place, probabilities)
 

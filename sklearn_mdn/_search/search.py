@@ -31,7 +31,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.stored_state import StoredEstimator
-from sklearn_mdn._distributions.unwrap import fit_argument, untransformed
+from sklearn_mdn._distributions.unwrap import fit_argument, unwrap
 from sklearn_mdn._estimators.arguments import check_lengths
 from sklearn_mdn._estimators.density import check_records
 from sklearn_mdn._estimators.fit_context import fit_context
@@ -674,7 +674,7 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
 
     def _regressor(self, X: ArrayLike) -> tuple[Any, Any]:
         """The regressor of densities in the best estimator, and the rows as it sees them."""
-        core = untransformed(self, X)
+        core = unwrap(self, X)
         return core.regressor, core.X
 
     def score(self, X: ArrayLike, y: ArrayLike | None = None, **params: Any) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn.plotting._conditional import ConditionalDensityDisplay
 from sklearn_mdn.plotting._drawing import VERMILION, Palette, prepare_axes
 from sklearn_mdn.plotting._rows import UnivariateRows, range_of
@@ -21,8 +21,8 @@ LETTERS = "ABCDE"
 
 
 def draw_densities(
-    density: MixtureDistribution,
-    baseline: MixtureDistribution,
+    density: PredictiveDistribution,
+    baseline: PredictiveDistribution,
     y: NDArray[np.float64],
     *,
     names: tuple[str, str],
@@ -34,7 +34,7 @@ def draw_densities(
 
     Parameters
     ----------
-    density, baseline : MixtureDistribution
+    density, baseline : PredictiveDistribution
         Predictions for n rows of a 1-d target.
     y : ndarray of shape (n,)
         Observed values.
@@ -78,7 +78,7 @@ def draw_densities(
 
 def _draw_strip(
     axes: Axes,
-    density: MixtureDistribution,
+    density: PredictiveDistribution,
     y: NDArray[np.float64],
     grid: NDArray[np.float64],
     confidence: float,
@@ -111,8 +111,8 @@ def _draw_strip(
 
 def _draw_curves(
     axes: Axes,
-    density: MixtureDistribution,
-    baseline: MixtureDistribution,
+    density: PredictiveDistribution,
+    baseline: PredictiveDistribution,
     y: float,
     grid: NDArray[np.float64],
     names: tuple[str, str],

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
+from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._estimators.regressor import MDNRegressor
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tour.saving import replacing
@@ -157,7 +158,7 @@ def _objects(columns: Columns) -> NDArray[np.object_]:
     return np.hstack([columns.numbers.astype(object), np.array(labels, dtype=object).reshape(shape).T])
 
 
-def judge(distribution: MixtureDistribution, y: NDArray[np.float64]) -> dict[str, float]:
+def judge(distribution: PredictiveDistribution, y: NDArray[np.float64]) -> dict[str, float]:
     """Scores of predicted densities on rows that the model has not seen."""
     return {
         "mean log-likelihood (higher is better)": log_likelihood(y, distribution),
@@ -183,7 +184,7 @@ def _columns(table: Table) -> str:
 
 
 def _draw(
-    density: MixtureDistribution, gaussian: MixtureDistribution, y: NDArray[np.float64], table: Table
+    density: PredictiveDistribution, gaussian: PredictiveDistribution, y: NDArray[np.float64], table: Table
 ) -> str:
     """Write the picture beside the process, and say so."""
     try:

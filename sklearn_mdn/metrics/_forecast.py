@@ -13,29 +13,13 @@ from sklearn.utils import check_array
 
 from sklearn_mdn._distributions.foreign import Frozen, FrozenRows, adapted
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.quadrature import crps_of
 from sklearn_mdn._distributions.records import Records
-from sklearn_mdn._distributions.transformed import TransformedDensity
 
 Array = NDArray[np.float64]
 
-# Between these levels lies what a numerical CRPS integrates; beyond them, F^2 is below 1e-24.
-PANEL_LEVELS = np.array([1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 0.1, 0.25, 0.5])
-PANEL_LEVELS = np.concatenate([PANEL_LEVELS, 1.0 - PANEL_LEVELS[-2::-1]])
-PANEL_TOLERANCE = 1e-10  # on the change that halving a panel makes, which is far above the error left
-MAX_HALVINGS = 60
 WHAT_IS_JUDGED = "a MixtureDistribution, an array of draws, or an object with the methods cdf, logpdf and ppf"
 HDR_LEVELS = (np.arange(1024) + 0.5) / 1024
-
-
-def lobatto_rule(n_nodes: int) -> tuple[Array, Array]:
-    """Nodes and weights of Gauss-Lobatto quadrature on [-1, 1], whose ends are nodes."""
-    legendre = np.polynomial.legendre.Legendre.basis(n_nodes - 1)
-    nodes = np.concatenate([[-1.0], legendre.deriv().roots(), [1.0]])
-    return nodes, 2.0 / (n_nodes * (n_nodes - 1) * legendre(nodes) ** 2)
-
-
-# A cdf that rises only at the ends of a panel is noticed because they are nodes.
-NODES, NODE_WEIGHTS = lobatto_rule(10)
 
 
 class UnavailableScoreError(TypeError):
@@ -201,43 +185,7 @@ class FrozenForecast(Forecast):
         return np.asarray(self._ppf(self._on_axes_of(levels)))
 
     def crps(self, y: Array) -> Array:
-        """Integral of (F(x) - 1(y <= x))^2 over panels between quantiles, halved until it stays."""
-        quantiles = self.quantiles(PANEL_LEVELS)
-        edges = np.sort(np.concatenate([quantiles, y[None]]), axis=0)
-        if not np.isfinite(edges).all():
-            raise ValueError("y_dist must have finite quantiles at the levels 1e-12 and 1 - 1e-12.")
-        bulk = np.searchsorted(PANEL_LEVELS, [0.01, 0.5, 0.99])
-        low, median, high = quantiles[bulk]
-        tolerance = PANEL_TOLERANCE * (high - low + np.abs(y - median))
-        lower, upper = edges[:-1], edges[1:]
-        coarse, total = self._panels(lower, upper, y), np.zeros(self.shape)
-        for _ in range(MAX_HALVINGS):
-            middle = 0.5 * (lower + upper)
-            left, right = self._panels(lower, middle, y), self._panels(middle, upper, y)
-            open_ = np.abs(left + right - coarse) > tolerance
-            total += np.where(open_, 0.0, left + right).sum(0)
-            if not open_.any():
-                return total
-            # Open panels first, as many places as the row with the most of them needs.
-            keep = np.argsort(~open_, axis=0, kind="stable")[: open_.sum(0).max()]
-            open_, lower, middle, upper, left, right = (
-                np.take_along_axis(values, keep, axis=0)
-                for values in (open_, lower, middle, upper, left, right)
-            )
-            upper = np.where(open_, upper, lower)  # a panel of no width is done
-            middle = np.where(open_, middle, lower)
-            left, right = np.where(open_, left, 0.0), np.where(open_, right, 0.0)
-            lower, upper = np.concatenate([lower, middle]), np.concatenate([middle, upper])
-            coarse = np.concatenate([left, right])
-        return np.asarray(total + coarse.sum(0))
-
-    def _panels(self, lower: Array, upper: Array, y: Array) -> Array:
-        """Gauss-Lobatto integrals from lower to upper (J, ...), which have y nowhere inside."""
-        half, nodes = 0.5 * (upper - lower), NODES.reshape(-1, *(1,) * lower.ndim)
-        x = 0.5 * (upper + lower) + half * nodes
-        probability = np.asarray(self._cdf(x.reshape(-1, *self.shape))).reshape(x.shape)
-        heights = np.where(upper <= y, probability, 1.0 - probability) ** 2
-        return half * np.tensordot(NODE_WEIGHTS, heights, axes=1)
+        return crps_of(self._cdf, self.quantiles, y)
 
     def energy_score(self, y: Array) -> Array:
         if len(self.shape) == 2 and self.shape[1] > 1:
@@ -268,7 +216,7 @@ def as_forecast(y_dist: Any) -> Forecast:
     y_dist = adapted(y_dist)
     if isinstance(y_dist, PredictiveDistribution):
         return PredictiveForecast(y_dist)
-    if isinstance(y_dist, (TransformedDensity, Frozen)):
+    if isinstance(y_dist, Frozen):
         return FrozenForecast(y_dist, y_dist.shape)
     if isinstance(y_dist, Sequence) or (hasattr(y_dist, "__array__") and not hasattr(y_dist, "cdf")):
         return DrawsForecast(y_dist)

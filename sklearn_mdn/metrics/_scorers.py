@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _BaseScorer
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import TransformedDensity, predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.metrics._scores import (
     DECILES,
     coverage_error,
@@ -73,8 +73,8 @@ class _DensityResponse(BaseEstimator):
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution | TransformedDensity:
-        return predict_density(self.estimator, X)
+    def predict_distribution(self, X: ArrayLike) -> PredictiveDistribution:
+        return predict_distribution(self.estimator, X)
 
 
 def make_density_scorer(

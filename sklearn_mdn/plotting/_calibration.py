@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.utils import check_array
 
 from sklearn_mdn._distributions.row_weights import check_row_weights
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.metrics._forecast import as_forecast
 from sklearn_mdn.metrics._scores import pit_values
 from sklearn_mdn.plotting._names import as_fitted, check_names, in_order, target_index
@@ -75,7 +75,7 @@ class CalibrationDisplay:
         y, target_names = as_fitted(estimator, y, target_names)
         return cls._of_predictions(
             y,
-            predict_density(estimator, X),
+            predict_distribution(estimator, X),
             sample_weight=sample_weight,
             name=type(estimator).__name__ if name is None else name,
             target=target,

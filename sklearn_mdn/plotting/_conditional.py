@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from sklearn_mdn._distributions.checks import as_numbers, check_count, check_level_list
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.plotting._drawing import ORANGE, VERMILION, Palette, legend_above, options, prepare_axes
 from sklearn_mdn.plotting._names import as_fitted, names_of
 from sklearn_mdn.plotting._profile import feature_profile
@@ -211,7 +211,7 @@ class ConditionalDensityDisplay:
         """
         profile = feature_profile(X, feature, check_count(grid_resolution, "grid_resolution"))
         y, target_names = as_fitted(estimator, y, target_names)
-        density = predict_density(estimator, profile.rows)
+        density = predict_distribution(estimator, profile.rows)
         drawn = one_target(y, density, target, target_names, n_observed=len(profile.x_points))
         display = cls(
             x=profile.x,

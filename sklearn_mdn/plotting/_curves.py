@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.plotting._chosen import ChosenRowsDisplay
 from sklearn_mdn.plotting._drawing import DASHES, Palette, legend_above, options, prepare_axes
 from sklearn_mdn.plotting._names import as_fitted
@@ -134,7 +134,7 @@ class DensityCurvesDisplay(ChosenRowsDisplay):
         >>> plt.close(display.figure_)
         """
         y, target_names = as_fitted(estimator, y, target_names)
-        density = predict_density(estimator, X)
+        density = predict_distribution(estimator, X)
         display = cls._of_predictions(
             y, density, rows=rows, n_rows=N_ROWS, target=target, target_names=target_names
         )

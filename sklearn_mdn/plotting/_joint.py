@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn_mdn._distributions.checks import check_index, check_levels, check_targets
 from sklearn_mdn._distributions.foreign import adapted
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import predict_density
+from sklearn_mdn._distributions.unwrap import predict_distribution
 from sklearn_mdn.plotting._drawing import ORANGE, VERMILION, Palette, options, prepare_axes
 from sklearn_mdn.plotting._names import as_fitted, check_names, in_order, target_index, target_label
 
@@ -161,7 +161,7 @@ class JointDensityDisplay:
         >>> plt.close(display.figure_)
         """
         y, target_names = as_fitted(estimator, y, target_names)
-        display = cls._of_predictions(y, predict_density(estimator, X), row, targets, target_names)
+        display = cls._of_predictions(y, predict_distribution(estimator, X), row, targets, target_names)
         return display.plot(
             ax,
             confidence=confidence,

@@ -13,7 +13,6 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.foreign import adapted
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
-from sklearn_mdn._distributions.transformed import TransformedDensity
 from sklearn_mdn.metrics._forecast import DrawsForecast, Forecast, PredictiveForecast, as_forecast
 from sklearn_mdn.plotting._names import check_names, in_order, target_index, target_label
 
@@ -141,8 +140,7 @@ def range_of(rows: UnivariateRows, y: NDArray[np.float64] | None) -> NDArray[np.
     lowest, highest = np.quantile(low, 0.02), np.quantile(high, 0.98)
     if y is not None:
         lowest, highest = min(lowest, np.quantile(y, 0.01)), max(highest, np.quantile(y, 0.99))
-    # Behind a transform of the target there may be nothing beyond what it maps to.
-    margin = 0.0 if isinstance(rows.y_dist, TransformedDensity) else 0.03 * (highest - lowest)
+    margin = 0.03 * (highest - lowest)
     return np.linspace(lowest - margin, highest + margin, N_GRID)
 
 

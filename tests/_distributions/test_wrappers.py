@@ -334,12 +334,6 @@ class TestGuesses:
             (RFE(LinearRegression()), "LinearRegression inside RFE has no predict_distribution"),
             (SelectFromModel(LinearDensity(), threshold=-1), "SelectFromModel has no predict_distribution"),
             (BayesianRidge(), "BayesianRidge has no .* GaussianDensity"),
-            (
-                VotingRegressor(
-                    [("a", TransformedTargetRegressor(LinearDensity(), transformer=StandardScaler()))]
-                ),
-                "must not transform its target",
-            ),
         ],
     )
     def test_no_density_inside(self, estimator, message):

@@ -184,15 +184,15 @@ def test_a_fit_that_fails_leaves_the_pool_as_it_was(data):
         pd.DataFrame(X, columns=["a", "b"]), y
     )
     before, frame = pool.predict(pd.DataFrame(X, columns=["a", "b"])), pd.DataFrame(X, columns=["a", "b"])
-    transformed = TransformedTargetRegressor(small(), func=np.arcsinh, inverse_func=np.sinh)
+    transformed = TransformedTargetRegressor(BayesianRidge(), func=np.arcsinh, inverse_func=np.sinh)
     pool.set_params(estimators=[small(), transformed], weights=[1, 0])
-    with pytest.raises(TypeError, match="must not transform its target"):
+    with pytest.raises(TypeError, match="BayesianRidge inside TransformedTargetRegressor"):
         pool.fit(X, y)
     np.testing.assert_array_equal(pool.predict(frame), before)
     assert list(pool.feature_names_in_) == ["a", "b"]
     assert not hasattr(pool.set_params(estimators=[small()], weights=None).fit(X, y), "feature_names_in_")
     never = DensityPool([transformed])
-    with pytest.raises(TypeError, match="must not transform its target"):
+    with pytest.raises(TypeError, match="BayesianRidge inside TransformedTargetRegressor"):
         never.fit(X, y)
     with pytest.raises(NotFittedError):
         never.predict(X)
@@ -211,8 +211,8 @@ def test_estimators_that_cannot_be_pooled(data):
         (BayesianRidge(), "BayesianRidge has no predict_distribution"),
         (make_pipeline(BayesianRidge()), "BayesianRidge inside Pipeline has no predict_distribution"),
         (
-            TransformedTargetRegressor(small(), func=np.exp, inverse_func=np.log),
-            "must not transform its target",
+            TransformedTargetRegressor(BayesianRidge(), func=np.exp, inverse_func=np.log),
+            "BayesianRidge inside TransformedTargetRegressor",
         ),
     ):
         with pytest.raises(TypeError, match=message):

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_mdn._estimators.regressor
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution, predict_distribution
-from sklearn_mdn._estimators.likelihood import MixtureLikelihood
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS, MixtureLikelihood
 from sklearn_mdn._networks.embedding import TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.stack import StackedMLP
@@ -136,8 +136,11 @@ def test_validation_scores_are_in_units_of_what_was_recorded(units):
         y_val=lower[watched],
         y_upper_val=upper[watched],
     )
-    score = model.score(X[watched], lower[watched], y_upper=upper[watched])
-    assert model.shrinkage_ == 0.0
+    model.shrinkage_, scores = 0.0, []  # as the network was trained
+    for factor in CALIBRATIONS:
+        model.calibration_ = np.array([factor])
+        scores.append(model.score(X[watched], lower[watched], y_upper=upper[watched]))
+    score = max(scores)
     assert model.best_validation_score_[0] == pytest.approx(score, rel=1e-6)
     whole = small(batch_size=1000, early_stopping=False, max_iter=1, learning_rate_init=1e-12)
     whole = whole.fit(X, lower, y_upper=upper)
@@ -496,9 +499,7 @@ def test_watched_values_off_the_grid_are_refused(no_training):
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_intervals_of_targets_that_hang_on_each_other_are_refused(no_training, covariance_type):
-    message = (
-        rf"y_upper and resolution need targets that are independent.*got '{covariance_type}' and 2 targets"
-    )
+    message = rf"y_upper, resolution and limits need .* independent.*got '{covariance_type}' and 2 targets"
     with pytest.raises(ValueError, match=message):
         small(covariance_type=covariance_type).fit(X, TWO_LOWER, y_upper=TWO_UPPER)
     with pytest.raises(ValueError, match=message):

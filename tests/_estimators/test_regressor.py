@@ -14,8 +14,9 @@ from sklearn.metrics import r2_score
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._estimators import prediction, regressor
+from sklearn_mdn._estimators.calibration import HALF_KNOWN, best_factor, factor_of_larger_pool
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, members_folds
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.regressor import auto_batch_size, auto_max_iter
 from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows, fitted_scaler
 
@@ -362,6 +363,7 @@ def test_increasing_affine_maps_of_the_inputs_change_nothing(slope, offset):
 def own_calibration(model, i, X, y, weight=None):
     """Highest log-likelihood of rows under one network of an ensemble over the factors, and that factor."""
     alone, scores = member_of(model, i), []
+    alone.shrinkage_ = 0.0  # as the network was trained
     for factor in CALIBRATIONS:
         alone.calibration_ = np.array([factor])
         scores.append(alone.score(X, y, weight))
@@ -394,7 +396,7 @@ def test_the_internal_split_is_the_members_fold():
     [([[0]], False), ([[0, 2], [1]], False), ([[0, 2], [1, 3], [4]], False), ([[0, 1, 2]], True)],
 )
 def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watched, n_outputs):
-    """All are lowered together, as far as is best for the rows that several networks have not seen."""
+    """One for all, by the rows that several networks have not seen."""
 
     def noise_free(n, seed):
         X, _ = problem(n, seed=seed)
@@ -416,23 +418,26 @@ def test_the_factors_of_an_ensemble_are_those_best_for_its_mixture(sharing, watc
         x, target, weight = table.x, table.y.reshape(y.shape), table.weight
         folds = folds_of(model, X, y.reshape(100, -1), weight_given)
     held_out = [(x[fold], target[fold], weight[fold]) for fold in folds]
-    own = np.empty(M)
-    for rows, members in zip(held_out, sharing, strict=False):
-        own[members] = [own_calibration(model, i, *rows)[1] for i in members]
-    places, totals = np.searchsorted(CALIBRATIONS, own), []
-    for down in range(len(CALIBRATIONS)):
-        lowered, total = copy.copy(model), 0.0
-        lowered.calibration_ = np.array(CALIBRATIONS)[np.maximum(places - down, 0)]
-        for (x_held, y_held, w), members in zip(held_out, sharing, strict=False):
-            p = np.exp([member_of(lowered, i).score_samples(x_held, y_held) for i in members])
-            m, mean = len(members), p.mean(axis=0)
-            if m > 1:
-                total += w @ (np.log(mean) + (1 / m - 1 / M) / 2 * p.var(axis=0, ddof=1) / mean**2)
-        totals.append(total)
-    np.testing.assert_array_equal(
-        model.calibration_, np.array(CALIBRATIONS)[np.maximum(places - np.argmax(totals), 0)]
-    )
-    assert (len(set(totals)) > 1) == (M > 1)  # an ensemble had something to choose from
+    assert model.shrinkage_ == 0.0
+    if M == 1:
+        assert model.calibration_.tolist() == [own_calibration(model, 0, *held_out[0])[1]]
+        return
+    single, pooled, total, inverse = np.zeros(len(FACTORS)), np.zeros(len(FACTORS)), 0.0, 0.0
+    for (x_held, y_held, w), members in zip(held_out, sharing, strict=False):
+        if len(members) == 1:
+            continue
+        total, inverse = total + w.sum(), inverse + w.sum() / len(members)
+        for place, factor in enumerate(FACTORS):
+            widened = copy.copy(model)
+            widened.calibration_ = np.full(M, factor)
+            log_p = np.array([member_of(widened, i).score_samples(x_held, y_held) for i in members])
+            single[place] += w @ log_p.mean(axis=0)
+            pooled[place] += w @ np.log(np.exp(log_p).mean(axis=0))
+    f_1, f_m = best_factor(single), best_factor(pooled)
+    far = factor_of_larger_pool(f_1, f_m, total / inverse, M) ** 2
+    wanted = np.sqrt(f_m**2 + total / (total + HALF_KNOWN) * (far - f_m**2))
+    np.testing.assert_allclose(model.calibration_, [np.clip(wanted, FACTORS[0], FACTORS[-1])] * M, rtol=1e-6)
+    assert pooled.max() > pooled.min()  # there was something to choose from
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -444,7 +449,7 @@ def test_rows_to_watch_are_watched_and_not_trained_on(weighted, n_val):
     settings = EXACT | {"max_iter": 12, "learning_rate_init": 0.05}
     model = MDNRegressor(**settings).fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
     best = model.best_validation_score_[0]
-    assert model.score(X_val, y_val, weight) == pytest.approx(best, rel=1e-9)
+    assert own_calibration(model, 0, X_val, y_val, weight)[0] == pytest.approx(best, rel=1e-9)
     assert best >= model.validation_scores_[0].max()
     # Training itself sees all of X and nothing else: the loss curve is that of a fit without watching.
     plain = MDNRegressor(**settings, early_stopping=False).fit(X, y)

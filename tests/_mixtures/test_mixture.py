@@ -51,6 +51,32 @@ def test_blur_is_the_convolution_with_independent_noise(kind, dim):
     np.testing.assert_allclose(blurred.log_prob(y).numpy(), expected, rtol=1e-11)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize(("kind", "dim"), JOINT)
+def test_shrinking_adds_noise_to_a_share_of_each_component(kind, dim, share):
+    weights, means, _, full = joint(kind, dim)
+    mixture = mixture_of(kind, dim)
+    deviations = np.linspace(0.4, 2.0, mixture.n_components)
+    y = values_for(mixture)
+    power = np.where(weights > 0.0, weights, 1e-300) ** share
+    noise = (1.0 - share**2) * deviations[:, None, None] ** 2 * np.eye(dim)
+    expected = scipy_log_prob(power / power.sum(-1, keepdims=True), share * means, share**2 * full + noise, y)
+    one = torch.tensor(share, dtype=torch.float64)
+    found = mixture.shrink(one, torch.from_numpy(deviations))
+    np.testing.assert_allclose(found.log_prob(y).numpy(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "dim"), JOINT)
+def test_shrinking_some_rows_leaves_the_bits_of_others(kind, dim):
+    mixture = mixture_of(kind, dim)
+    share = torch.ones(len(mixture.logits), dtype=torch.float64)
+    share[0] = 0.5
+    y, deviations = values_for(mixture), torch.ones(mixture.n_components, dtype=torch.float64)
+    before, after = mixture.log_prob(y).numpy(), mixture.shrink(share, deviations).log_prob(y).numpy()
+    np.testing.assert_array_equal(after[1:], before[1:])
+    assert after[0] != before[0]
+
+
 @pytest.mark.parametrize("structure", ["diag", "spherical", "tied", "full"])
 @pytest.mark.parametrize("dim", [1, 3])
 def test_gradients_agree_with_finite_differences(structure, dim):
