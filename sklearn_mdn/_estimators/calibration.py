@@ -25,8 +25,9 @@ from sklearn_mdn._training.loop import rows_at_once
 SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 
 # What a network has to be better than the marginal density on its held-out rows together, times its share
-# squared: the best of some hundred epochs is better by chance alone, by up to about this much.
-COST = 4.0
+# squared: the best of some hundred epochs is better by chance alone, by up to about this much, and by a
+# standard error of what it is better by.
+COST = 3.0
 
 # Rows from which the factor of a larger pool is told half as well as it can be.
 HALF_KNOWN = 50.0
@@ -141,6 +142,12 @@ class HeldOutRows:
     def n_members(self) -> int:
         return len(self.plan.validation)
 
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Weight (S,) of the rows that each member holds out."""
+        weight = self.plan.data.rows.weight
+        return np.array([weight[fold].sum() if len(fold) else 1.0 for fold in self.plan.validation])
+
     def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
         """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
         rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
@@ -170,18 +177,28 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
     Also the factors on their deviations that go with it: each member's own, of CALIBRATIONS.
     """
     calibrations = likelihood.CALIBRATIONS
-    totals = np.zeros((len(SHARES), len(calibrations), held_out.n_members))
+    gains, squares = np.zeros((2, len(SHARES), len(calibrations), held_out.n_members))
     for members in held_out.folds:
         for mixture, y, weight in held_out.parts(members):
+            nothing = log_densities(shrunk(mixture, 0.0, held_out.deviations), y, (1.0,))
             for a, share in enumerate(SHARES):
                 nearer = shrunk(mixture, share, held_out.deviations)
-                totals[a][:, members] += log_densities(nearer, y, calibrations) @ weight
-    totals = held_out.sum(totals)
-    places = totals.argmax(axis=1)
-    places[0] = np.searchsorted(calibrations, own)
-    best = np.take_along_axis(totals, places[:, np.newaxis], axis=1)[:, 0]
-    score = np.sum([best[:, members].mean(axis=1) for members in held_out.folds], axis=0)
-    score = score - COST * len(held_out.folds) * np.square(SHARES)
+                gain = log_densities(nearer, y, calibrations) - nothing
+                gains[a][:, members] += gain @ weight
+                squares[a][:, members] += gain**2 @ weight
+    gains, squares = held_out.sum(np.stack([gains, squares]))
+    places = gains.argmax(axis=1)
+    places[0], places[-1] = np.searchsorted(calibrations, own), 0
+    gain, square = (
+        np.take_along_axis(sums, places[:, np.newaxis], axis=1)[:, 0] for sums in (gains, squares)
+    )
+    with np.errstate(invalid="ignore"):  # of rows that a network calls impossible
+        variance = np.maximum(square - gain**2 / held_out.sum(held_out.sizes), 0.0)
+        total, error = (
+            np.sum([each[:, members].mean(axis=1) for members in held_out.folds], axis=0)
+            for each in (gain, variance)
+        )
+        score = total - np.sqrt(error) - COST * len(held_out.folds) * np.square(SHARES)
     chosen = int(np.argmax(np.nan_to_num(score, nan=-np.inf)))
     return SHARES[chosen], np.array(calibrations)[places[chosen]]
 
