@@ -128,7 +128,9 @@ class LargeFitsMixin:
         seed = self._seed if self._continues() else group.gather(draw_seed(self.random_state))[0]
         return self._build(data, seed, group)
 
-    def _fit_stream(self, X: Any, y: Any, sample_weight: ArrayLike | None, beside: dict[str, Any]) -> Self:
+    def _fit_stream(
+        self: Any, X: Any, y: Any, sample_weight: ArrayLike | None, beside: dict[str, Any]
+    ) -> Self:
         """``fit`` of rows that are read in blocks, again in each epoch."""
         self._check_plain(beside, "X is read in blocks")
         self._check_settings(watched=False)
