@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_mdn._estimators.group import ProcessGroup
 from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
@@ -19,7 +21,10 @@ N_BINS = 16
 
 
 def bins_for(
-    data: TrainingSet, numerical_embedding: str | None, fitted: dict[str, Any] | None
+    data: TrainingSet,
+    numerical_embedding: str | None,
+    fitted: Mapping[str, Any] | None,
+    group: ProcessGroup | None,
 ) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
     """Bins of the columns of numbers, where they are asked for: those of the first fit."""
     if fitted is not None:
@@ -31,9 +36,10 @@ def bins_for(
     if numerical_embedding not in ("piecewise_linear", "both"):
         return None, None
     table = data.rows.head(data.n_train)
-    found = [
-        bins_of_columns(table.x[:, i : i + 1], table.weight, N_BINS) for i in range(data.encoding.n_numbers)
-    ]
+    everything = (lambda values: values) if group is None else group.column
+    weight, n_numbers = everything(table.weight), data.encoding.n_numbers
+    columns = (everything(table.x[:, i : i + 1]) for i in range(n_numbers))
+    found = [bins_of_columns(column, weight, N_BINS) for column in columns]
     starts, slopes = ([column for own in found for column in own[part]] for part in (0, 1))
     encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
     if not encoding.n_outputs:
@@ -42,7 +48,7 @@ def bins_for(
     return encoding, encoding.parameters(*tensors)
 
 
-def append_history(attributes: dict[str, Any], earlier: dict[str, Any]) -> None:
+def append_history(attributes: dict[str, Any], earlier: Mapping[str, Any]) -> None:
     """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
     n_earlier = len(earlier["n_iter_"])
     for name in ("loss_curve_", "validation_scores_"):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sklearn_mdn._estimators.marginal import FAR, FAR_DEVIATION, NEAR, Marginal
 from sklearn_mdn._estimators.rows import Standardization
+from sklearn_mdn._networks.embedding import PiecewiseLinearEncoding
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.encoding import SHARED, Encoding
 
@@ -74,8 +75,6 @@ def onnx_model(
             'to_onnx writes weights, means and deviations, which covariance_type="full" or "tied" of several '
             "targets has no place for."
         )
-    if network.embedding.piecewise is not None:
-        raise ValueError('to_onnx writes numerical_embedding="periodic" and None alone.')
     graph, inputs = Graph(), []
     numbers, near = None, graph.single(np.ones((1, 1, 1)))
     if encoding.n_numbers:
@@ -167,6 +166,8 @@ def _features(
             fill += np.where(standardization.x_gaps, learned, 0.0)[:, np.newaxis]
         numbers = graph.add("Where", missing, graph.single(fill), numbers)
         features.append(numbers)
+        if embedding.piecewise is not None:
+            features += _bins(graph, embedding.piecewise, weights["embedding_bins"], numbers)
         if embedding.gaps:
             marks = graph.add("Gather", missing, graph.integer(*embedding.gaps), axis=2)
             marks = graph.add("Cast", marks, to=TensorProto.FLOAT)
@@ -189,6 +190,25 @@ def _features(
         table = graph.single(vectors.reshape(len(vectors), count, width))
         features.append(graph.add("Gather", table, codes_of, axis=1))
     return graph.add("Concat", *features, axis=2)
+
+
+def _bins(
+    graph: Graph, piecewise: PiecewiseLinearEncoding, bins: NDArray[np.float64], numbers: str
+) -> list[str]:
+    """Where numbers lie in the bins of their columns, (S, n, .) for each number of bins."""
+    features, start = [], 0
+    for size, columns in piecewise.groups:
+        width = size * len(columns)
+        ends, slopes = (
+            graph.float(part[:, start : start + width].reshape(len(bins), 1, len(columns), size))
+            for part in (bins[:, 0], bins[:, 1])
+        )
+        start += width
+        own = graph.add("Gather", numbers, graph.integer(*columns), axis=2)
+        own = graph.add("Mul", graph.add("Sub", graph.add("Unsqueeze", own, graph.integer(3)), ends), slopes)
+        own = graph.add("Clip", own, graph.float(0.0), graph.float(1.0))
+        features.append(graph.add("Reshape", own, graph.integer(0, 0, width)))
+    return features
 
 
 def _layers(graph: Graph, network: StackedMLP, weights: dict[str, NDArray[np.float64]], x: str) -> str:

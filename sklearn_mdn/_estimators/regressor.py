@@ -720,7 +720,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
         fitted = {**vars(self)} if self._continues() else None
-        piecewise, bins = bins_for(data, self.numerical_embedding, fitted)
+        piecewise, bins = bins_for(data, self.numerical_embedding, fitted, group)
         embedding = TableEmbedding(
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )

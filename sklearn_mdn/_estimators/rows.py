@@ -54,7 +54,7 @@ class Table:
 
     @property
     def expected(self) -> NDArray[np.float64]:
-        """Targets, (n, D); where they lie in intervals, the mean there under the standard normal distribution."""
+        """Targets, (n, D); where they lie in an interval, the mean there of a standard normal variable."""
         if self.reach is None:
             return self.y
         _, expected, _ = log_probability(torch.from_numpy(self.y), torch.from_numpy(self.reach))
