@@ -200,13 +200,13 @@ def _bins(
     for size, columns in piecewise.groups:
         width = size * len(columns)
         ends, slopes = (
-            graph.float(part[:, start : start + width].reshape(len(bins), 1, len(columns), size))
+            graph.single(part[:, start : start + width].reshape(len(bins), 1, len(columns), size))
             for part in (bins[:, 0], bins[:, 1])
         )
         start += width
         own = graph.add("Gather", numbers, graph.integer(*columns), axis=2)
         own = graph.add("Mul", graph.add("Sub", graph.add("Unsqueeze", own, graph.integer(3)), ends), slopes)
-        own = graph.add("Clip", own, graph.float(0.0), graph.float(1.0))
+        own = graph.add("Clip", own, graph.single(0.0), graph.single(1.0))
         features.append(graph.add("Reshape", own, graph.integer(0, 0, width)))
     return features
 

@@ -88,8 +88,8 @@ def pass_over(
     if before.n_passes:
         generators = [member_generator(plan.seed, i, before.n_passes) for i in range(len(generators))]
     members = [Member(everything, everything[:0], plan.batch_places, generator) for generator in generators]
-    share = prior_share([n_rows] * len(members)).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(plan.network, share)
+    share = prior_share(torch.full((len(members),), float(n_rows), dtype=torch.float64, device="cpu"))
+    objective = MixtureLikelihood(plan.network, share.to(device=device, dtype=dtype))
     settings = [replace(plan.settings, max_iter=1, falls=False)] * len(members)
     state, going = one_pass(objective, before.going(device, dtype), rows, members, settings)
     after = before.after(going, n_rows, counts)

@@ -63,9 +63,9 @@ class Plan:
         return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
 
 
-def prior_share(n_rows: list[int]) -> Tensor:
+def prior_share(n_rows: Tensor) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
-    return 1.0 / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+    return n_rows.reciprocal().unsqueeze(1)
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
@@ -120,10 +120,11 @@ def train_plans(
                 )
             )
             settings.append(plan.settings)
-    share = prior_share([len(member.train) for member in members]).to(device=device, dtype=dtype)
+    group = plans[0].group
+    n_rows = torch.tensor([len(member.train) for member in members], dtype=torch.float64, device="cpu")
+    share = prior_share(n_rows if group is None else group.sum(n_rows)).to(device=device, dtype=dtype)
     objective = MixtureLikelihood(network, share)
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
-    group = plans[0].group
     if group is not None:
         members = members_of_group(group, members, plans[0].batch_size, plans[0].seed)
     state = train(objective, params, rows, members, settings, on_epoch, group)

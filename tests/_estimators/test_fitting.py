@@ -38,7 +38,7 @@ def test_a_search_holds_each_folds_rows_once(data, monkeypatch):
     """Stacks of four candidates on three folds: three copies of two thirds of the rows, not twelve."""
     seen = []
 
-    def spy(objective, params, rows, members, settings, on_epoch):
+    def spy(objective, params, rows, members, settings, on_epoch, group):
         seen.append((len(rows.x), len(rows.y), len(rows.weight), len(members)))
         return train(objective, params, rows, members, settings, on_epoch)
 
