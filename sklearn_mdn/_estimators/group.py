@@ -99,10 +99,11 @@ class ProcessGroup:
 
     def moments(self, own: Moments) -> Moments:
         """Moments of the rows of all processes."""
-        first, *others = self.gather(own)
-        for other in others:
-            first = first.with_others(other)
-        return first
+        found: list[Moments] = self.gather(own)
+        total = found[0]
+        for other in found[1:]:
+            total = total.with_others(other)
+        return total
 
     def column(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows (n, ...) of all processes one after the other; of many some at even steps."""

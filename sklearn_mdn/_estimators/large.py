@@ -126,11 +126,12 @@ class LargeFitsMixin:
         total = float(_num_samples(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64))
         data = common_set(group, data, total, self._continues())
         seed = self._seed if self._continues() else group.gather(draw_seed(self.random_state))[0]
-        return self._build(data, seed, group)
+        plan: Plan = self._build(data, seed, group)
+        return plan
 
     def _fit_stream(
         self: Any, X: Any, y: Any, sample_weight: ArrayLike | None, beside: dict[str, Any]
-    ) -> Self:
+    ) -> Any:
         """``fit`` of rows that are read in blocks, again in each epoch."""
         self._check_plain(beside, "X is read in blocks")
         self._check_settings(watched=False)
@@ -140,7 +141,8 @@ class LargeFitsMixin:
         if continues:
             found = replace(found, standardization=self._standardization())
         seed = self._seed if continues else draw_seed(self.random_state)
-        room, folds, numbers = buffer_rows(self.buffer_size, blocks.n_columns), [[]], [0] * self.n_estimators
+        room, numbers = buffer_rows(self.buffer_size, blocks.n_columns), [0] * self.n_estimators
+        folds: list[list[int]] = [[]]
         if self.early_stopping:
             folds, numbers = held_out_blocks(blocks, self.validation_fraction, self.n_estimators, room, seed)
         data, places = resident(blocks, folds, found, 1 + len(blocks.target_shape))

@@ -38,7 +38,7 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def float(self, values: NDArray[Any] | float) -> str:
+    def single(self, values: NDArray[Any] | float) -> str:
         return self.constant(np.asarray(values, dtype=np.float32))
 
     def double(self, values: NDArray[Any] | float) -> str:
@@ -76,7 +76,7 @@ def onnx_model(
             "targets has no place for."
         )
     graph, inputs = Graph(), []
-    numbers, near = None, graph.float(np.ones((1, 1, 1)))
+    numbers, near = None, graph.single(np.ones((1, 1, 1)))
     if encoding.n_numbers:
         inputs.append(helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, ["n", encoding.n_numbers]))
         numbers, near = _standardised(graph, standardization, marginal)
@@ -109,18 +109,18 @@ def _standardised(graph: Graph, standardization: Standardization, marginal: Marg
     scaled = graph.add("Div", shifted, graph.double(standardization.x_scale))
     numbers = graph.add("Cast", scaled, to=TensorProto.FLOAT)
     numbers = graph.add("Unsqueeze", numbers, graph.integer(0))
-    low, high = graph.float(marginal.low), graph.float(marginal.high)
+    low, high = graph.single(marginal.low), graph.single(marginal.high)
     excess = graph.add("Max", graph.add("Sub", numbers, high), graph.add("Sub", low, numbers))
-    excess = graph.add("Where", graph.add("IsNaN", numbers), graph.float(0.0), excess)
+    excess = graph.add("Where", graph.add("IsNaN", numbers), graph.single(0.0), excess)
     farthest = graph.add("ReduceMax", excess, axes=[2], keepdims=1)
-    part = graph.add("Sub", farthest, graph.float(NEAR))
-    part = graph.add("Mul", part, graph.float(1.0 / (FAR - NEAR)))
-    part = graph.add("Clip", part, graph.float(0.0), graph.float(1.0))
+    part = graph.add("Sub", farthest, graph.single(NEAR))
+    part = graph.add("Mul", part, graph.single(1.0 / (FAR - NEAR)))
+    part = graph.add("Clip", part, graph.single(0.0), graph.single(1.0))
     # 1 - p^2 (3 - 2 p)
-    bend = graph.add("Sub", graph.float(3.0), graph.add("Mul", part, graph.float(2.0)))
+    bend = graph.add("Sub", graph.single(3.0), graph.add("Mul", part, graph.single(2.0)))
     bend = graph.add("Mul", graph.add("Mul", part, part), bend)
-    near = graph.add("Sub", graph.float(1.0), bend)
-    lowest, highest = graph.float(marginal.low - FAR), graph.float(marginal.high + FAR)
+    near = graph.add("Sub", graph.single(1.0), bend)
+    lowest, highest = graph.single(marginal.low - FAR), graph.single(marginal.high + FAR)
     return graph.add("Min", graph.add("Max", numbers, lowest), highest), near
 
 
@@ -130,13 +130,14 @@ def _codes(graph: Graph, name: str, known: NDArray[Any], codes: NDArray[np.int64
     labels = ["" if label is None else label for label in known.tolist()] if texts else known.tolist()
     pairs = [(label, code) for label, code in zip(labels, codes.tolist(), strict=True) if label == label]
     keys = [label for label, _ in pairs] or ["" if texts else 0.0]
+    named: dict[str, Any] = {"keys_strings" if texts else "keys_floats": keys}
     found = graph.add(
         "LabelEncoder",
         name,
         domain="ai.onnx.ml",
         default_int64=SHARED,
         values_int64s=[code for _, code in pairs] or [SHARED],
-        **{"keys_strings" if texts else "keys_floats": keys},
+        **named,
     )
     gap = [code for label, code in zip(labels, codes.tolist(), strict=True) if label != label]
     if not gap:
@@ -156,14 +157,14 @@ def _features(
     from onnx import TensorProto
 
     embedding, features = network.embedding, []
-    everybody = graph.float(np.zeros((len(weights["coefs_0"]), 1, 1)))
+    everybody = graph.single(np.zeros((len(weights["coefs_0"]), 1, 1)))
     if numbers is not None:
         missing = graph.add("IsNaN", numbers)
         learned = weights.get("gap_values")
         fill = np.zeros((len(weights["coefs_0"]), 1, embedding.n_numbers))
         if learned is not None:
             fill += np.where(standardization.x_gaps, learned, 0.0)[:, np.newaxis]
-        numbers = graph.add("Where", missing, graph.float(fill), numbers)
+        numbers = graph.add("Where", missing, graph.single(fill), numbers)
         features.append(numbers)
         if embedding.piecewise is not None:
             features += _bins(graph, embedding.piecewise, weights["embedding_bins"], numbers)
@@ -173,12 +174,12 @@ def _features(
             features.append(graph.add("Add", marks, everybody))
         if embedding.periodic is not None:
             turns = graph.add("Unsqueeze", numbers, graph.integer(3))
-            turns = graph.add("Mul", turns, graph.float(2.0 * math.pi))
-            frequencies = graph.float(weights["embedding_frequencies"][:, np.newaxis])
+            turns = graph.add("Mul", turns, graph.single(2.0 * math.pi))
+            frequencies = graph.single(weights["embedding_frequencies"][:, np.newaxis])
             angle = graph.add("Mul", turns, frequencies)
             waves = graph.add("Concat", graph.add("Sin", angle), graph.add("Cos", angle), axis=3)
-            linear = graph.add("MatMul", waves, graph.float(weights["embedding_coefs"][:, np.newaxis]))
-            shift = graph.float(weights["embedding_intercepts"][:, np.newaxis, np.newaxis])
+            linear = graph.add("MatMul", waves, graph.single(weights["embedding_coefs"][:, np.newaxis]))
+            shift = graph.single(weights["embedding_intercepts"][:, np.newaxis, np.newaxis])
             bent = graph.add("Relu", graph.add("Add", linear, shift))
             width = embedding.n_numbers * embedding.periodic.n_outputs
             features.append(graph.add("Reshape", bent, graph.integer(0, 0, width)))
@@ -186,7 +187,7 @@ def _features(
     for codes_of, count, width in zip(codes, embedding.n_codes, embedding.categories.widths, strict=True):
         vectors = weights["category_coefs"][:, start : start + count * width]
         start += count * width
-        table = graph.float(vectors.reshape(len(vectors), count, width))
+        table = graph.single(vectors.reshape(len(vectors), count, width))
         features.append(graph.add("Gather", table, codes_of, axis=1))
     return graph.add("Concat", *features, axis=2)
 
@@ -199,21 +200,21 @@ def _bins(
     for size, columns in piecewise.groups:
         width = size * len(columns)
         ends, slopes = (
-            graph.float(part[:, start : start + width].reshape(len(bins), 1, len(columns), size))
+            graph.single(part[:, start : start + width].reshape(len(bins), 1, len(columns), size))
             for part in (bins[:, 0], bins[:, 1])
         )
         start += width
         own = graph.add("Gather", numbers, graph.integer(*columns), axis=2)
         own = graph.add("Mul", graph.add("Sub", graph.add("Unsqueeze", own, graph.integer(3)), ends), slopes)
-        own = graph.add("Clip", own, graph.float(0.0), graph.float(1.0))
+        own = graph.add("Clip", own, graph.single(0.0), graph.single(1.0))
         features.append(graph.add("Reshape", own, graph.integer(0, 0, width)))
     return features
 
 
 def _layers(graph: Graph, network: StackedMLP, weights: dict[str, NDArray[np.float64]], x: str) -> str:
     for i in range(network.n_layers):
-        product = graph.add("MatMul", x, graph.float(weights[f"coefs_{i}"]))
-        x = graph.add("Add", product, graph.float(weights[f"intercepts_{i}"][:, np.newaxis]))
+        product = graph.add("MatMul", x, graph.single(weights[f"coefs_{i}"]))
+        x = graph.add("Add", product, graph.single(weights[f"intercepts_{i}"][:, np.newaxis]))
         if i < network.n_layers - 1:
             x = _activated(graph, network.activation, x)
     return x
@@ -223,8 +224,8 @@ def _activated(graph: Graph, activation: str, x: str) -> str:
     if activation == "silu":
         return graph.add("Mul", x, graph.add("Sigmoid", x))
     if activation == "gelu":
-        share = graph.add("Erf", graph.add("Mul", x, graph.float(math.sqrt(0.5))))
-        share = graph.add("Mul", graph.add("Add", share, graph.float(1.0)), graph.float(0.5))
+        share = graph.add("Erf", graph.add("Mul", x, graph.single(math.sqrt(0.5))))
+        share = graph.add("Mul", graph.add("Add", share, graph.single(1.0)), graph.single(0.5))
         return graph.add("Mul", x, share)
     names = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": "Identity"}
     return graph.add(names[activation], x)
@@ -251,24 +252,24 @@ def _mixture(
         for first, last in pairwise(bounds)
     )
     # Drawn to the marginal density: see Mixture.shrink.
-    own = graph.add("Mul", near, graph.float(1.0 - marginal.shrinkage))
+    own = graph.add("Mul", near, graph.single(1.0 - marginal.shrinkage))
     wide = graph.add("Unsqueeze", own, graph.integer(3))
     logits = graph.add("Mul", logits, own)
-    shares = graph.add("Div", graph.add("Softmax", logits, axis=2), graph.float(float(n_members)))
+    shares = graph.add("Div", graph.add("Softmax", logits, axis=2), graph.single(float(n_members)))
     entries = graph.add("Softplus", raw)
-    squares = graph.add("Add", graph.add("Mul", entries, entries), graph.float(head.reg_covar))
+    squares = graph.add("Add", graph.add("Mul", entries, entries), graph.single(head.reg_covar))
     # Where one entry is that of several targets, or components.
     squares = graph.add("Reshape", squares, graph.integer(0, 0, *head.scale_shape))
-    ones = graph.float(np.ones((1, 1, n_components, n_targets)))
+    ones = graph.single(np.ones((1, 1, n_components, n_targets)))
     square = graph.add("Mul", wide, wide)
     squares = graph.add("Mul", graph.add("Mul", squares, ones), square)
     farther = graph.add(
-        "Mul", graph.add("Unsqueeze", near, graph.integer(3)), graph.float(1.0 - FAR_DEVIATION)
+        "Mul", graph.add("Unsqueeze", near, graph.integer(3)), graph.single(1.0 - FAR_DEVIATION)
     )
-    farther = graph.add("Add", farther, graph.float(FAR_DEVIATION))
-    noise = graph.add("Mul", farther, graph.float(marginal.deviations[:, np.newaxis]))
-    noise = graph.add("Mul", graph.add("Mul", noise, noise), graph.add("Sub", graph.float(1.0), square))
-    factors = graph.float(calibration[:, np.newaxis, np.newaxis, np.newaxis])
+    farther = graph.add("Add", farther, graph.single(FAR_DEVIATION))
+    noise = graph.add("Mul", farther, graph.single(marginal.deviations[:, np.newaxis]))
+    noise = graph.add("Mul", graph.add("Mul", noise, noise), graph.add("Sub", graph.single(1.0), square))
+    factors = graph.single(calibration[:, np.newaxis, np.newaxis, np.newaxis])
     deviations = graph.add("Mul", graph.add("Sqrt", graph.add("Add", squares, noise)), factors)
     means = graph.add("Reshape", means, graph.integer(0, 0, n_components, n_targets))
     means = graph.add("Mul", means, wide)

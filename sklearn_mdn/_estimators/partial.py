@@ -46,16 +46,23 @@ class Passed:
         if stored is None:
             return start
         earlier, n_known = cls(**stored), len(stored["params"])
-        grown = {
+        grown: dict[str, Any] = {
             name: np.concatenate([getattr(earlier, name), getattr(start, name)[n_known:]])
             for name in (*MATRICES, "n_updates")
         }
         return replace(earlier, **grown)
 
     def going(self, device: torch.device, dtype: torch.dtype) -> Going:
-        tensors = [torch.from_numpy(np.array(getattr(self, name))) for name in MATRICES]
-        matrices = [tensor.to(device=device, dtype=dtype) for tensor in tensors]
-        return Going(*matrices, torch.from_numpy(np.array(self.n_updates)).to(device))
+        def matrix(values: NDArray[np.float64]) -> Tensor:
+            return torch.from_numpy(np.array(values)).to(device=device, dtype=dtype)
+
+        return Going(
+            matrix(self.params),
+            matrix(self.average),
+            matrix(self.first),
+            matrix(self.second),
+            torch.from_numpy(np.array(self.n_updates)).to(device),
+        )
 
     def after(self, going: Going, n_rows: int, counts: list[NDArray[np.int64]]) -> Passed:
         arrays = {name: getattr(going, name).cpu().double().numpy() for name in MATRICES}

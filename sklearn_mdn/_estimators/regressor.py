@@ -532,7 +532,8 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         """
         beside = {"y_upper": y_upper, "X_val": X_val, "y_val": y_val, "groups": groups}
         if is_stream(X, self.buffer_size):
-            return self._fit_stream(X, y, sample_weight, beside)
+            self._fit_stream(X, y, sample_weight, beside)
+            return self
         if self.distributed:
             plan = self._shard_plan(X, y, sample_weight, beside)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def canonical_rows(
     that a fit to them is the same to the last bit. Equal rows of different groups stay apart.
     """
     x = x if isinstance(x, Inputs) else Inputs.of(x)
-    present = np.flatnonzero(present_rows(weight, len(x))).astype(index_type(len(x)))
+    present: NDArray[np.integer[Any]] = np.flatnonzero(present_rows(weight, len(x)))
+    present = present.astype(index_type(len(x)))
     weight = None if weight is None else weight / weight.max()
     observed = [y] if reach is None else [y, reach]
     columns = [*x.columns, *((values, place) for values in observed for place in range(y.shape[1]))]
