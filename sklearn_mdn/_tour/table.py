@@ -202,7 +202,7 @@ def _infinite(values: pandas.Series) -> pandas.Series:
     return values.isin([np.inf, -np.inf])
 
 
-def _check_size(path: str | Path, name: str, values: NDArray[np.float64]) -> None:
+def _check_size(path: str | Path, name: str, values: NDArray[np.floating[Any]]) -> None:
     largest = np.nanmax(np.abs(values))
     if largest > LARGEST:
         raise TableError(f"{path}: '{name}' has values as large as {largest:g}, {LARGEST:g} is the most")
