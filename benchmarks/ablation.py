@@ -22,7 +22,7 @@ from sklearn.datasets import load_diabetes
 from threadpoolctl import threadpool_limits
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators import calibration, likelihood, regressor
+from sklearn_mdn._estimators import architecture, calibration, likelihood, regressor
 from sklearn_mdn._estimators.calibration import Calibration
 from sklearn_mdn._training import loop
 
@@ -44,8 +44,8 @@ CHANGES = {
     "numerical_embedding='periodic'": {"numerical_embedding": "periodic"},
     "numerical_embedding=None": {"numerical_embedding": None},
     "no prior on bins": {"constants": {(likelihood, "BIN_PRECISION"): 0.0}},
-    "8 bins": {"constants": {(regressor, "N_BINS"): 8}},
-    "32 bins": {"constants": {(regressor, "N_BINS"): 32}},
+    "8 bins": {"constants": {(architecture, "N_BINS"): 8}},
+    "32 bins": {"constants": {(architecture, "N_BINS"): 32}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
     "no factor on the deviations": {
         "constants": {(likelihood, "CALIBRATIONS"): (1.0,), (likelihood, "FACTORS"): (1.0,)}

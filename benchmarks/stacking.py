@@ -30,8 +30,8 @@ BASELINE = "ten networks"
 class KeepingSearch(MDNSearchCV):
     """A search that keeps what it stacks, so that some of it can be stacked again."""
 
-    def _held_out(self, tasks, X, y):
-        self.held_out_ = super()._held_out(tasks, X, y)
+    def _held_out(self, tasks, X, y, fit_params):
+        self.held_out_ = super()._held_out(tasks, X, y, fit_params)
         return copy.deepcopy(self.held_out_)
 
 

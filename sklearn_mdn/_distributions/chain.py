@@ -105,7 +105,9 @@ class Chain:
         try:
             return self.inverse(z)
         except ValueError:
-            return self.inverse(np.where(np.isfinite(z), z, np.nan))
+            found, known = np.full_like(z, np.nan), np.isfinite(z).all(axis=1)
+            found[known] = self.inverse(z[known])
+            return found
 
     def derivative(self, y: Array) -> Array:
         """dz / dy, (m, D), or (m, D, D) where targets are mixed; of rows inside of the domain."""

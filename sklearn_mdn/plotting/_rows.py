@@ -141,7 +141,13 @@ def range_of(rows: UnivariateRows, y: NDArray[np.float64] | None) -> NDArray[np.
     if y is not None:
         lowest, highest = min(lowest, np.quantile(y, 0.01)), max(highest, np.quantile(y, 0.99))
     margin = 0.03 * (highest - lowest)
-    return np.linspace(lowest - margin, highest + margin, N_GRID)
+    first, last = lowest - margin, highest + margin
+    if isinstance(rows.y_dist, PredictiveDistribution):
+        # There is nothing to show beyond what a target can be.
+        least, greatest = (end.reshape(len(rows.y_dist), -1) for end in rows.y_dist.support())
+        first = first if first > least.min() else lowest
+        last = last if last < greatest.max() else highest
+    return np.linspace(first, last, N_GRID)
 
 
 def check_rows(rows: ArrayLike | None, medians: NDArray[np.float64], n_default: int) -> NDArray[np.intp]:

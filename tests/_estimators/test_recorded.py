@@ -338,7 +338,7 @@ def test_a_fit_without_a_resolution_forgets_that_of_the_one_before():
 
 
 def test_warm_start_goes_on_with_records():
-    model = small(warm_start=True, resolution="auto").fit(X, WHOLE)
+    model = small(warm_start=True, resolution="auto", early_stopping=False).fit(X, WHOLE)
     before = model.score(X, WHOLE)
     model.set_params(max_iter=20).fit(X, WHOLE)
     assert model.n_iter_[0] == 24

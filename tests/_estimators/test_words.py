@@ -283,7 +283,7 @@ def test_workers_get_arrays_that_cannot_be_written_to(tmp_path):
     plan = model._build(model._validate(X, y))
     joblib.dump(plan.data, tmp_path / "data.joblib")
     plan.data = joblib.load(tmp_path / "data.joblib", mmap_mode="r")
-    assert not plan.data.rows.x.flags.writeable
+    assert not plan.data.rows.y.flags.writeable
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train_plans([plan], device=torch.device("cpu"), dtype=torch.float64)
