@@ -43,6 +43,7 @@ CHANGES = {
     "numerical_embedding='piecewise_linear'": {"numerical_embedding": "piecewise_linear"},
     "numerical_embedding='periodic'": {"numerical_embedding": "periodic"},
     "numerical_embedding=None": {"numerical_embedding": None},
+    "no prior on bins": {"constants": {(likelihood, "BIN_PRECISION"): 0.0}},
     "8 bins": {"constants": {(regressor, "N_BINS"): 8}},
     "32 bins": {"constants": {(regressor, "N_BINS"): 32}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},

@@ -247,9 +247,13 @@ class Records:
         with self.path.open("a") as file:
             file.write(json.dumps(self.found[key]) + "\n")
 
+    def splits(self, data: str, method: str) -> list[tuple[str, str, int]]:
+        """What has been run."""
+        return sorted(key for key in self.found if key[:2] == (data, method))
+
     def of(self, data: str, method: str, level: float, name: str) -> list:
         """A figure split by split."""
-        keys = sorted(key for key in self.found if key[:2] == (data, method))
+        keys = self.splits(data, method)
         return [self.found[key]["levels"][str(level)][name] for key in keys]
 
 
@@ -308,7 +312,18 @@ def report(records: Records, sets: list[Rows]) -> str:
     """All tables, in reStructuredText."""
     present = [m for m in METHODS if any(key[1] == m for key in records.found)]
     shown = [data for data in sets if any(key[0] == data.name for key in records.found)]
-    parts = []
+    counts = {data.name: [len(records.splits(data.name, m)) for m in present] for data in shown}
+    described = [
+        [
+            d.name,
+            "real" if d.real else "synthetic",
+            f"{len(d.y):,}",
+            f"{d.X.shape[1]}",
+            f"{max(counts[d.name])}",
+        ]
+        for d in shown
+    ]
+    parts = [heading("Data"), table(["data", "kind", "rows", "columns", "splits"], described)]
     for level in LEVELS:
         parts += [heading(f"Coverage at {level:.0%}"), means(records, shown, present, level, "coverage", 3)]
     for level in LEVELS:
@@ -370,6 +385,7 @@ def summary(records: Records, sets: list[Rows], present: list[str]) -> str:
                 np.mean(records.of("bimodal", own, level, "size"))
                 / np.mean(records.of("bimodal", other, level, "size"))
                 for level in LEVELS
+                if records.splits("bimodal", own) and records.splits("bimodal", other)
             ]
             cells = [
                 f"{sum(smaller)} of {len(pairs)}",

@@ -28,6 +28,7 @@ import density  # noqa: E402
 import distribution  # noqa: E402
 import more_data  # noqa: E402
 import stacking  # noqa: E402
+import targets  # noqa: E402
 import training  # noqa: E402
 
 N_TEST = 8
@@ -572,3 +573,108 @@ def test_published_log_likelihoods_are_compared_where_there_is_no_floor(folder, 
     expected = {} if floor else {"theirs": {0: -2.5, 1: -2.0}}
     assert density.published_scores(published, dataset, "log_likelihood") == expected
     assert density.published_scores(published, dataset, "rmse") == {"theirs": {0: 1.0, 1: 1.0}}
+
+
+# Targets
+
+
+def test_the_compound_poisson_gamma_distribution_has_its_moments():
+    mean, dispersion = np.array([0.5, 3.0]), 2.0
+    tweedie = targets.Tweedie(mean, dispersion)
+    grid = np.linspace(0.0, 200.0, 40_001)
+    first = np.trapezoid(tweedie.sf(grid[:, None]), grid, axis=0)
+    second = 2.0 * np.trapezoid(grid[:, None] * tweedie.sf(grid[:, None]), grid, axis=0)
+    np.testing.assert_allclose(first, mean, rtol=1e-3)
+    np.testing.assert_allclose(second - first**2, dispersion * mean**targets.TWEEDIE_POWER, rtol=1e-2)
+    y = np.array([1.3, 4.0])
+    slope = (tweedie.cdf(y + 1e-5) - tweedie.cdf(y - 1e-5)) / 2e-5
+    np.testing.assert_allclose(np.log(slope), tweedie.logpdf(y), rtol=1e-6)
+    np.testing.assert_allclose(tweedie.cdf(tweedie.ppf(np.array([0.9, 0.95]))), [0.9, 0.95], rtol=1e-9)
+
+
+def test_survival_functions_are_weighed_for_what_was_censored():
+    generator = np.random.default_rng(0)
+    times, ends = generator.exponential(size=(2, 4000))
+    y, event = np.minimum(times, ends), times <= ends
+    known = targets.Targets(y, y, np.where(event, y, np.inf))
+    survival = targets.kaplan_meier(y, event)
+    np.testing.assert_allclose(survival(np.array([0.5, 1.0])), np.exp([-0.5, -1.0]), atol=0.03)
+
+    def brier(scale):
+        forecast = targets.Frozen(targets.stats.expon(scale=np.full(len(y), scale)))
+        return targets.integrated_brier_score(forecast, known, known)
+
+    grid = np.linspace(*np.quantile(y, [0.1, 0.9]), 50)
+    exact = np.trapezoid(np.exp(-grid) * (1.0 - np.exp(-grid)), grid) / (grid[-1] - grid[0])
+    assert brier(1.0) == pytest.approx(exact, abs=0.01)
+    assert brier(1.0) < min(brier(0.5), brier(2.0))
+
+
+def test_a_recorded_value_has_the_probability_of_its_interval():
+    source = targets.Source("", "", "y", "spike", 1.0, 0.0, 10.0)
+    y = np.array([0.0, 3.0, 10.0, 4.0])
+    known = targets.recorded(source, y, np.array([False, False, False, True]))
+    normal = norm(np.full(4, 2.0), 3.0)
+    expected = np.log(
+        [normal.cdf(0.5)[0], normal.cdf(3.5)[0] - normal.cdf(2.5)[0], normal.sf(9.5)[0], normal.sf(3.5)[0]]
+    )
+    np.testing.assert_allclose(targets.Frozen(normal).log_score(known), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "step"),
+    [("count", 0.0, np.inf, 1.0), ("bounded", 0.0, 8.0, 0.0), ("positive", 0.0, np.inf, 0.0)],
+)
+def test_a_network_for_a_map_of_the_target_has_the_density_of_the_target(kind, low, high, step):
+    generator = np.random.default_rng(0)
+    X = pandas.DataFrame({"x": generator.normal(size=60)})
+    y = np.exp(0.5 * X["x"].to_numpy() + 0.3 * generator.normal(size=60)).clip(0.01, 7.9)
+    source = targets.Source("", "", "y", kind, step, low, high)
+    known = targets.recorded(source, np.round(y) if step else y, np.zeros(60, dtype=bool))
+    model = MDNRegressor(2, max_iter=20, random_state=0)
+    lower, upper = targets.Latent.ends(source, known)
+    forecast = targets.Latent(model.fit(X, lower, y_upper=upper), X, source)
+    if step:
+        values = np.arange(60.0)
+        total = sum(
+            np.exp(forecast.log_score(targets.recorded(source, np.full(60, v), np.zeros(60, dtype=bool))))
+            for v in values
+        )
+    else:
+        grid = np.concatenate(
+            [np.geomspace(1e-4, 0.5, 100), np.linspace(0.5, min(high, 30.0) - 1e-3, 200)[1:]]
+        )
+        density = [np.exp(forecast.log_score(targets.Targets(*np.full((3, 60), value)))) for value in grid]
+        total = np.trapezoid(density, grid, axis=0)
+    np.testing.assert_allclose(total, 1.0, rtol=0.03)
+    quantile = forecast.quantiles(np.array([0.5]))[0]
+    inside = targets.Targets(quantile, np.full(60, -np.inf), quantile)
+    np.testing.assert_allclose(np.exp(forecast.log_score(inside)), 0.5, rtol=1e-6)
+
+
+def test_targets_of_every_kind_run_and_fill_tables(tmp_path, capsys, monkeypatch):
+    generator = np.random.default_rng(0)
+    frame = pandas.DataFrame({"x": generator.normal(size=80), "c": np.array(["a", "b"])[np.arange(80) % 2]})
+    frame["y"] = generator.poisson(np.exp(0.3 * frame["x"] + 1.0)) + 1.0
+    frame["seen"] = generator.integers(0, 2, 80)
+    sources = [
+        targets.Source("p", kind, "y", kind, step, 0.0, high, event=event)
+        for kind, step, high, event in [
+            ("count", 1.0, np.inf, ""),
+            ("positive", 0.0, np.inf, ""),
+            ("survival", 0.0, np.inf, "seen"),
+        ]
+    ]
+    monkeypatch.setattr(targets, "SOURCES", sources)
+    monkeypatch.setattr(targets, "raw_frame", lambda source: frame)
+    monkeypatch.setattr(targets, "MDNRegressor", lambda **settings: MDNRegressor(2, max_iter=3, **settings))
+    methods = ["mdn", "hgb-poisson", "poisson", "hgb-gamma", "tweedie"]
+    arguments = ["--splits", "1", "--methods", *methods, "--results", str(tmp_path / "targets.jsonl")]
+    _, tables = run_with_out(
+        targets.main, tmp_path, capsys, [*arguments, "--data", *(s.item for s in sources)]
+    )
+    for title in ("Log-probability", "Integrated Brier score", "CRPS", "90 % coverage"):
+        assert title in tables
+    lines = [json.loads(line) for line in (tmp_path / "targets.jsonl").read_text().splitlines()]
+    assert len(lines) == 3 + 4
+    assert all(np.isfinite(line["log_score"]) for line in lines)

@@ -91,6 +91,8 @@ class Chain:
 
     def inverse(self, z: Array) -> Array:
         """What rows (m, D) of z came from, as far as it is a number."""
+        if not len(z):
+            return z
         y = self._widened(z) if self.targets is None else self._fill_latent(z)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what is not finite afterwards is asked about
@@ -107,12 +109,14 @@ class Chain:
 
     def derivative(self, y: Array) -> Array:
         """dz / dy, (m, D), or (m, D, D) where targets are mixed; of rows inside of the domain."""
+        if not len(y):
+            return y
         value = self._widened(y)
         total = np.ones_like(value)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            for transformer in self.transformers:
+            for i, transformer in enumerate(self.transformers):
                 total = chain(jacobian(transformer, value), total)
-                value = apply(transformer, value)
+                value = apply(transformer, value) if i + 1 < len(self.transformers) else value
         if self.targets is None:
             return total
         if total.ndim == 3:
@@ -134,13 +138,15 @@ class Chain:
         return np.asarray((np.abs(back - z) <= SAME * (1.0 + np.abs(z))).all(axis=1))
 
     def _forward(self, y: Array) -> Array:
+        if not len(y):
+            return y
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 for transformer in self.transformers:
                     y = apply(transformer, y)
         except ValueError:
-            if len(y) == 1:  # outside of a domain that the transformer checks itself
+            if len(y) < 2:  # outside of a domain that the transformer checks itself, or nothing at all
                 return np.full_like(y, np.nan)
             return np.concatenate([self._forward(half) for half in np.array_split(y, 2)])
         return y

@@ -33,7 +33,7 @@ def censored(records: Records, low: float, high: float) -> Records:
     place, (lower, upper) = records.place, records.ends
     at_low, at_high = (place <= low) & records.exact, (place >= high) & records.exact
     lower = np.where((lower < low) | at_low, -np.inf, np.where(at_high, high, lower))
-    upper = np.where((upper > high) | at_high, np.inf, np.where(at_low, low, upper))
+    upper = np.where(((upper >= high) & ~records.exact) | at_high, np.inf, np.where(at_low, low, upper))
     return Records.between(lower, upper)
 
 

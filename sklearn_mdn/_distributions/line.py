@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class Line:
     high: Array
     inside: Array
 
-    @property
+    @cached_property
     def latent(self) -> Univariate:
         """The mixture (n, K)."""
         return self.mixture.univariate().map(lambda stored: stored.squeeze(-2))

@@ -48,7 +48,8 @@ def both_below(h: Array, k: Array, correlation: Array) -> Array:
     with np.errstate(all="ignore"):
         first = (k - correlation * h) / (h * root)
         second = (h - correlation * k) / (k * root)
-    first, second = (np.where(np.isnan(each), 0.0, each) for each in (first, second))
+        center = np.sqrt((1.0 - correlation) / (1.0 + correlation))  # where h = k = 0
+    first, second = (np.where(np.isnan(each), center, each) for each in (first, second))
     with np.errstate(invalid="ignore"):
         opposite = (h * k < 0) | ((h * k == 0) & (h + k < 0))
     total = 0.5 * (special.ndtr(h) + special.ndtr(k)) - special.owens_t(h, first) - special.owens_t(k, second)

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 BISECTIONS = 32
 MARKS = 1.0 / (1.0 + np.exp(-np.linspace(-21.0, 21.0, 43)))
-FARTHEST = 1e300  # what is held there is not bounded
+FARTHEST = 1e100  # what is held there is not bounded
 BLOCK_ROWS = 512
 STATE_NAMES = ("distributions", "method", "confidence_level", "seed", "levels", "scores", "groups", "needed")
 
@@ -337,7 +337,10 @@ class PredictionSets:
         rises = np.zeros((count, len(self)), dtype=bool)
         rises[rank, row] = inside[place + 1, row]
         far = 1e3 * (1.0 + np.fmin(np.abs(low), np.abs(high)))
-        low, high = np.maximum(low, high - far), np.minimum(high, low + far)
+        low, high = (
+            np.where(low <= -FARTHEST, high - far, low),
+            np.where(high >= FARTHEST, low + far, high),
+        )
         for _ in range(BISECTIONS if count else 0):
             middle = 0.5 * (low + high)
             moves_up = self._inside(np.nan_to_num(middle)) != rises

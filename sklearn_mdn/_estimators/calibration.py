@@ -25,8 +25,9 @@ from sklearn_mdn._training.loop import rows_at_once
 SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 
 # What a network has to be better than the marginal density on its held-out rows together, times its share
-# squared: the best of some hundred epochs is better by chance alone, by up to about this much.
-COST = 4.0
+# squared: the best of some hundred epochs is better by chance alone, by up to about this much, and by a
+# standard error of what it is better by.
+COST = 3.0
 
 # Rows from which the factor of a larger pool is told half as well as it can be.
 HALF_KNOWN = 50.0
@@ -42,8 +43,10 @@ class Calibration:
 
 
 def calibration_places(calibration: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Where factors stand in FACTORS."""
-    return np.searchsorted(likelihood.FACTORS, calibration)
+    """Where factors stand in FACTORS, or the nearest ones."""
+    distance = np.abs(np.log(np.array(likelihood.FACTORS)) - np.log(calibration)[:, np.newaxis])
+    places: NDArray[np.intp] = distance.argmin(axis=1)
+    return places
 
 
 def shifted(places: NDArray[np.intp], shift: int) -> NDArray[np.intp]:
@@ -69,6 +72,17 @@ def larger_pool(
     deviation = np.expm1(log_density - possible[..., np.newaxis, :])
     variance: NDArray[np.float64] = (weight[:, np.newaxis] * deviation**2).sum(-2) / (1.0 - square)
     return pooled + 0.5 * square * (1.0 - 1.0 / growth) * variance
+
+
+def best_factor(curve: NDArray[np.float64]) -> float:
+    """The factor at the top of a curve over FACTORS: of a parabola through its highest point and two more."""
+    curve, factors = np.nan_to_num(curve, nan=-np.inf), np.log(likelihood.FACTORS)
+    top = int(np.argmax(curve))
+    around = slice(top - 1, top + 2)
+    if not 0 < top < len(curve) - 1 or not np.isfinite(curve[around]).all():
+        return float(likelihood.FACTORS[top])
+    square, slope, _ = np.polyfit(factors[around] - factors[top], curve[around] - curve[top], 2)
+    return float(np.exp(factors[top] - 0.5 * slope / square)) if square < 0.0 else likelihood.FACTORS[top]
 
 
 def factor_of_larger_pool(single: float, pooled: float, m: float, size: int) -> float:
@@ -128,6 +142,12 @@ class HeldOutRows:
     def n_members(self) -> int:
         return len(self.plan.validation)
 
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Weight (S,) of the rows that each member holds out."""
+        weight = self.plan.data.rows.weight
+        return np.array([weight[fold].sum() if len(fold) else 1.0 for fold in self.plan.validation])
+
     def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
         """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
         rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
@@ -157,18 +177,28 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
     Also the factors on their deviations that go with it: each member's own, of CALIBRATIONS.
     """
     calibrations = likelihood.CALIBRATIONS
-    totals = np.zeros((len(SHARES), len(calibrations), held_out.n_members))
+    gains, squares = np.zeros((2, len(SHARES), len(calibrations), held_out.n_members))
     for members in held_out.folds:
         for mixture, y, weight in held_out.parts(members):
+            nothing = log_densities(shrunk(mixture, 0.0, held_out.deviations), y, (1.0,))
             for a, share in enumerate(SHARES):
                 nearer = shrunk(mixture, share, held_out.deviations)
-                totals[a][:, members] += log_densities(nearer, y, calibrations) @ weight
-    totals = held_out.sum(totals)
-    places = totals.argmax(axis=1)
-    places[0] = np.searchsorted(calibrations, own)
-    best = np.take_along_axis(totals, places[:, np.newaxis], axis=1)[:, 0]
-    score = np.sum([best[:, members].mean(axis=1) for members in held_out.folds], axis=0)
-    score = score - COST * len(held_out.folds) * np.square(SHARES)
+                gain = log_densities(nearer, y, calibrations) - nothing
+                gains[a][:, members] += gain @ weight
+                squares[a][:, members] += gain**2 @ weight
+    gains, squares = held_out.sum(np.stack([gains, squares]))
+    places = gains.argmax(axis=1)
+    places[0], places[-1] = np.searchsorted(calibrations, own), 0
+    gain, square = (
+        np.take_along_axis(sums, places[:, np.newaxis], axis=1)[:, 0] for sums in (gains, squares)
+    )
+    with np.errstate(invalid="ignore"):  # of rows that a network calls impossible
+        variance = np.maximum(square - gain**2 / held_out.sum(held_out.sizes), 0.0)
+        total, error = (
+            np.sum([each[:, members].mean(axis=1) for members in held_out.folds], axis=0)
+            for each in (gain, variance)
+        )
+        score = total - np.sqrt(error) - COST * len(held_out.folds) * np.square(SHARES)
     chosen = int(np.argmax(np.nan_to_num(score, nan=-np.inf)))
     return SHARES[chosen], np.array(calibrations)[places[chosen]]
 
@@ -192,10 +222,10 @@ def pool_factor(held_out: HeldOutRows, share: float) -> float:
             inverse += float(weight.sum()) / len(members)
     sums = held_out.sum(np.concatenate([single, pooled, [total, inverse]]))
     single, pooled, (total, inverse) = np.split(sums, [len(factors), 2 * len(factors)])
-    best_single, best_pooled = (
-        factors[int(np.argmax(np.nan_to_num(curve, nan=-np.inf)))] for curve in (single, pooled)
-    )
-    far = factor_of_larger_pool(best_single, best_pooled, total / inverse, held_out.n_members)
+    if not np.isfinite(pooled).any():
+        return 1.0
+    for_one, for_sharing = best_factor(single), best_factor(pooled)
+    for_all = factor_of_larger_pool(for_one, for_sharing, total / inverse, held_out.n_members)
     trusted = total / (total + HALF_KNOWN)
-    wanted = np.sqrt(trusted * far**2 + (1.0 - trusted) * best_pooled**2)
-    return factors[int(np.argmin(np.abs(np.log(factors) - np.log(wanted))))]
+    wanted = np.sqrt(trusted * for_all**2 + (1.0 - trusted) * for_sharing**2)
+    return float(np.clip(wanted, factors[0], factors[-1]))

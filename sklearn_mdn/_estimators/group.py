@@ -99,9 +99,9 @@ class ProcessGroup:
 
     def moments(self, own: Moments) -> Moments:
         """Moments of the rows of all processes."""
-        found: list[Moments] = self.gather(own)
-        total = found[0]
-        for other in found[1:]:
+        everyone: list[Moments] = self.gather(own)
+        total = everyone[0]
+        for other in everyone[1:]:
             total = total.with_others(other)
         return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, final
 
 import numpy as np
@@ -83,6 +84,13 @@ class Inputs:
     def __getitem__(self, key: Any) -> NDArray[np.float64]:
         """Rows, or rows and columns: slices, or an index of rows."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        if isinstance(rows, Integral):
+            row = range(len(self))[int(rows)]
+            found: NDArray[np.float64] = self[row : row + 1, columns][0]
+            return found
+        if isinstance(columns, Integral):
+            column = range(self.shape[1])[int(columns)]
+            return self[rows, column : column + 1][:, 0]
         values = self._rows(rows, columns)
         if self.offset is None or self.scale is None or self.gaps is None:
             return values

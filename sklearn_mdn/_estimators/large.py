@@ -142,7 +142,7 @@ class LargeFitsMixin:
             found = replace(found, standardization=self._standardization())
         seed = self._seed if continues else draw_seed(self.random_state)
         room, numbers = buffer_rows(self.buffer_size, blocks.n_columns), [0] * self.n_estimators
-        folds: list[list[int]] = [[]]
+        folds: Any = [[]]
         if self.early_stopping:
             folds, numbers = held_out_blocks(blocks, self.validation_fraction, self.n_estimators, room, seed)
         data, places = resident(blocks, folds, found, 1 + len(blocks.target_shape))
@@ -150,7 +150,7 @@ class LargeFitsMixin:
         plan.validation = [places[number] for number in numbers]
         n_rows = sum(blocks.sizes) - min(len(place) for place in places)
         plan.settings = self._settings(n_rows)
-        plan.batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
+        plan.batch_size = auto_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size)
         progress = Progress(self, plan, X, y, sample_weight)
         with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             trained = train_stream(

@@ -18,6 +18,13 @@ from sklearn_mdn._networks.stack import StackedMLP
 # stays a lower bound of the variances.
 CALIBRATIONS = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
 
+# The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
+# stands for the average category, as random effects do.
+CATEGORY_PRECISION = 30.0
+
+# That of the first weights of bins: steps that few rows ask for stay small.
+BIN_PRECISION = 30.0
+
 
 # Those that mixtures of several networks choose from: what these disagree on is in their width already.
 FACTORS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, *CALIBRATIONS)
@@ -42,11 +49,12 @@ class MixtureLikelihood:
     of itself on rows it has not seen, and wider components mend that (Levi et al. 2022, "Evaluating and
     calibrating uncertainty prediction in regression tasks").
 
-    ``category_decay`` (S, 1) times half the squares of all vectors of categories adds to the loss of a step.
+    Vectors of categories and the first weights of bins have normal priors, which add half their squares
+    times their precision to the loss of a step, and times ``prior_share`` (S, 1): one over a member's rows.
     """
 
     network: StackedMLP
-    category_decay: Tensor | None = None
+    prior_share: Tensor | None = None
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:
@@ -57,8 +65,8 @@ class MixtureLikelihood:
         return self.network.n_decayed
 
     def select(self, index: Tensor) -> MixtureLikelihood:
-        decay = self.category_decay
-        return self if decay is None else MixtureLikelihood(self.network, decay[index])
+        share = self.prior_share
+        return self if share is None else MixtureLikelihood(self.network, share[index])
 
     def derivative(self, params: Tensor) -> LikelihoodDerivative:
         return LikelihoodDerivative(self, params)
@@ -86,9 +94,18 @@ class LikelihoodDerivative:
     """
 
     def __init__(self, likelihood: MixtureLikelihood, params: Tensor) -> None:
-        self.network, self.category_decay = likelihood.network, likelihood.category_decay
+        self.network = likelihood.network
         self.gradient = torch.zeros_like(params)
         self.weights, self.by = self.network.split(params), self.network.split(self.gradient)
+        # What has a prior: its gradient, itself, and how much of itself the prior adds.
+        self.priors: list[tuple[Tensor, Tensor, Tensor]] = []
+        share, embedding = likelihood.prior_share, self.network.embedding
+        if share is not None and embedding.n_codes:
+            by, vectors = self.by["category_coefs"], self.weights["category_coefs"]
+            self.priors.append((by, vectors, CATEGORY_PRECISION * share))
+        if share is not None and embedding.piecewise is not None:
+            by, steps = (each["coefs_0"][:, embedding.bins] for each in (self.by, self.weights))
+            self.priors.append((by, steps, (BIN_PRECISION * share).unsqueeze(2)))
 
     def __call__(
         self, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
@@ -97,6 +114,6 @@ class LikelihoodDerivative:
         outputs = self.network.outputs(self.weights, x, keep, trace)
         log_prob, by_outputs = self.network.head.log_prob_gradient(outputs, y, weight)
         self.network.backward(self.weights, keep, trace, by_outputs, self.by)
-        if self.category_decay is not None:
-            self.by["category_coefs"].addcmul_(self.weights["category_coefs"], self.category_decay)
+        for by, weights, decay in self.priors:
+            by.addcmul_(weights, decay)
         return log_prob, self.gradient

@@ -38,10 +38,10 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def single(self, values: NDArray[Any] | float) -> str:
+    def single(self, values: Any) -> str:
         return self.constant(np.asarray(values, dtype=np.float32))
 
-    def double(self, values: NDArray[Any] | float) -> str:
+    def double(self, values: Any) -> str:
         return self.constant(np.asarray(values, dtype=np.float64))
 
     def integer(self, *values: int) -> str:
@@ -130,14 +130,14 @@ def _codes(graph: Graph, name: str, known: NDArray[Any], codes: NDArray[np.int64
     labels = ["" if label is None else label for label in known.tolist()] if texts else known.tolist()
     pairs = [(label, code) for label, code in zip(labels, codes.tolist(), strict=True) if label == label]
     keys = [label for label, _ in pairs] or ["" if texts else 0.0]
-    named: dict[str, Any] = {"keys_strings" if texts else "keys_floats": keys}
+    keyed: dict[str, Any] = {"keys_strings" if texts else "keys_floats": keys}
     found = graph.add(
         "LabelEncoder",
         name,
         domain="ai.onnx.ml",
         default_int64=SHARED,
         values_int64s=[code for _, code in pairs] or [SHARED],
-        **named,
+        **keyed,
     )
     gap = [code for label, code in zip(labels, codes.tolist(), strict=True) if label != label]
     if not gap:

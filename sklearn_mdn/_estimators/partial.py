@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sklearn_mdn._estimators.folds import member_generator
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
-from sklearn_mdn._estimators.plans import Plan, Trained, category_decay, index_of_rows, joined_rows
+from sklearn_mdn._estimators.plans import Plan, Trained, index_of_rows, joined_rows, prior_share
 from sklearn_mdn._training.loop import Going, one_pass
 from sklearn_mdn._training.rows import Member
 
@@ -53,16 +53,10 @@ class Passed:
         return replace(earlier, **grown)
 
     def going(self, device: torch.device, dtype: torch.dtype) -> Going:
-        def matrix(values: NDArray[np.float64]) -> Tensor:
-            return torch.from_numpy(np.array(values)).to(device=device, dtype=dtype)
-
-        return Going(
-            matrix(self.params),
-            matrix(self.average),
-            matrix(self.first),
-            matrix(self.second),
-            torch.from_numpy(np.array(self.n_updates)).to(device),
-        )
+        tensors = [torch.from_numpy(np.array(getattr(self, name))) for name in MATRICES]
+        matrices = [tensor.to(device=device, dtype=dtype) for tensor in tensors]
+        first, second, third, fourth = matrices
+        return Going(first, second, third, fourth, torch.from_numpy(np.array(self.n_updates)).to(device))
 
     def after(self, going: Going, n_rows: int, counts: list[NDArray[np.int64]]) -> Passed:
         arrays = {name: getattr(going, name).cpu().double().numpy() for name in MATRICES}
@@ -94,8 +88,8 @@ def pass_over(
     if before.n_passes:
         generators = [member_generator(plan.seed, i, before.n_passes) for i in range(len(generators))]
     members = [Member(everything, everything[:0], plan.batch_places, generator) for generator in generators]
-    decay = category_decay([n_rows] * len(members)).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(plan.network, decay if plan.network.embedding.n_codes else None)
+    share = prior_share(torch.full((len(members),), float(n_rows), dtype=torch.float64, device="cpu"))
+    objective = MixtureLikelihood(plan.network, share.to(device=device, dtype=dtype))
     settings = [replace(plan.settings, max_iter=1, falls=False)] * len(members)
     state, going = one_pass(objective, before.going(device, dtype), rows, members, settings)
     after = before.after(going, n_rows, counts)

@@ -23,10 +23,6 @@ from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import PLACES, Member, Rows
 
-# The vectors of categories have the prior N(0, 1 / CATEGORY_PRECISION): those of few rows stay close to what
-# stands for the average category, as random effects do.
-CATEGORY_PRECISION = 30.0
-
 
 def component_centers(
     y: NDArray[np.float64], weight: NDArray[np.float64], n_components: int
@@ -67,9 +63,9 @@ class Plan:
         return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
 
 
-def category_decay(n_rows: list[int]) -> Tensor:
+def prior_share(n_rows: Tensor) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
-    return CATEGORY_PRECISION / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+    return n_rows.reciprocal().unsqueeze(1)
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
@@ -124,10 +120,11 @@ def train_plans(
                 )
             )
             settings.append(plan.settings)
-    decay = category_decay([len(member.train) for member in members]).to(device=device, dtype=dtype)
-    objective = MixtureLikelihood(network, decay if network.embedding.n_codes else None)
-    params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
     group = plans[0].group
+    n_rows = torch.tensor([len(member.train) for member in members], dtype=torch.float64, device="cpu")
+    share = prior_share(n_rows if group is None else group.sum(n_rows)).to(device=device, dtype=dtype)
+    objective = MixtureLikelihood(network, share)
+    params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
     if group is not None:
         members = members_of_group(group, members, plans[0].batch_size, plans[0].seed)
     state = train(objective, params, rows, members, settings, on_epoch, group)

@@ -267,7 +267,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         weights, with the factor that is best at the time. Empty without held-out rows.
     best_validation_score_ : ndarray of shape (n_estimators,)
         Highest held-out log-likelihood, that of the stored weights with the factor that is best for the
-        network alone; NaN without held-out rows.
+        network alone, before any shrinkage; NaN without held-out rows.
     n_skipped_steps_ : ndarray of shape (n_estimators,)
         Steps left out because the loss or its gradient was not finite.
     n_outputs_ : int
@@ -719,7 +719,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
     def _build(self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        fitted = vars(self) if self._continues() else None
+        fitted = {**vars(self)} if self._continues() else None
         piecewise, bins = bins_for(data, self.numerical_embedding, fitted, group)
         embedding = TableEmbedding(
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
@@ -737,7 +737,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             folds, known_folds = self._held_out(data, seed, group)
         validation = members_folds(folds, self.n_estimators)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
-        y, weight, n_rows = data.rows.y[: data.n_train], data.rows.weight[: data.n_train], data.n_train
+        y, weight, n_rows = data.train.expected, data.train.weight, data.n_train
         if group is not None:
             y, weight, n_rows = group.column(y), group.column(weight), sum(group.gather(n_rows))
         centers = torch.from_numpy(component_centers(y, weight, self.n_components))
@@ -758,7 +758,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             validation=validation,
             generators=generators,
             settings=self._settings(n_rows),
-            batch_size=auto_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size,
+            batch_size=auto_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
             params=params,
             seed=seed,
             folds=known_folds,
@@ -853,7 +853,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
         attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
-            append_history(attributes, vars(self))
+            append_history(attributes, {**vars(self)})
         return attributes
 
     def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
@@ -14,6 +15,7 @@ from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
 from sklearn_mdn._estimators.inputs import Inputs, index_type, row_blocks, sorted_rows
 from sklearn_mdn._estimators.moments import fitted_scaler
+from sklearn_mdn._mixtures.recorded import log_probability
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
 
@@ -22,6 +24,9 @@ from sklearn_mdn._tables.encoding import Encoding
 WEIGHT_BITS = 40
 
 SMALLEST_WEIGHT = 1e-100
+
+# The unit of a censored target is found in so many steps, by about so many rows.
+UNIT_STEPS, RECORDS_OF_UNIT = 50, 10_000
 
 
 @final
@@ -48,6 +53,14 @@ class Table:
         return Table(self.x.head(n_rows), self.y[:n_rows], self.weight[:n_rows], group, reach)
 
     @property
+    def expected(self) -> NDArray[np.float64]:
+        """Targets, (n, D); where they lie in an interval, the mean there of a standard normal variable."""
+        if self.reach is None:
+            return self.y
+        _, expected, _ = log_probability(torch.from_numpy(self.y), torch.from_numpy(self.reach))
+        return np.asarray(expected.numpy())
+
+    @property
     def observed(self) -> NDArray[np.float64]:
         """What a likelihood is of: targets (n, D), or places and reaches (n, 2 D)."""
         return self.y if self.reach is None else np.concatenate([self.y, self.reach], axis=1)
@@ -66,15 +79,14 @@ def canonical_rows(
     that a fit to them is the same to the last bit. Equal rows of different groups stay apart.
     """
     x = x if isinstance(x, Inputs) else Inputs.of(x)
-    present: NDArray[np.integer[Any]] = np.flatnonzero(present_rows(weight, len(x)))
-    present = present.astype(index_type(len(x)))
+    present = np.flatnonzero(present_rows(weight, len(x)))
     weight = None if weight is None else weight / weight.max()
     observed = [y] if reach is None else [y, reach]
     columns = [*x.columns, *((values, place) for values in observed for place in range(y.shape[1]))]
     columns += [] if group is None else [(group[:, np.newaxis], 0)]
     n_values = len(columns)
     columns += [] if weight is None else [(weight[:, np.newaxis], 0)]
-    order, differs = sorted_rows(columns, present, n_values)
+    order, differs = sorted_rows(columns, present.astype(index_type(len(x))), n_values)
     first = np.flatnonzero(differs)
     if weight is None:
         merged = counted(np.diff(first, append=len(order)).astype(np.float64))
@@ -163,6 +175,32 @@ def spread_within(reach: NDArray[np.float64], weight: NDArray[np.float64]) -> ND
     return deviation
 
 
+def normal_of_records(
+    table: Table, mean: NDArray[np.float64], deviation: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of targets that are censored, (D,) each; given those of places for a start.
+
+    The most likely normal distribution by EM (Dempster, Laird and Rubin 1977, section 4.2): with a and b as
+    `recorded.log_probability` has them, a record has the expectation mean + deviation a and the variance
+    deviation^2 (1 + b - a^2). Where all that is known lies on one side, it does not get far.
+    """
+    assert table.reach is not None
+    some = slice(None, None, max(1, len(table) // RECORDS_OF_UNIT))
+    place, reach = torch.from_numpy(table.y[some]), torch.from_numpy(table.reach[some])
+    weight = table.weight[some, np.newaxis] / table.weight[some].sum()
+    censored = np.isinf(table.reach).any(axis=0)
+    for _ in range(UNIT_STEPS if censored.any() else 0):
+        start = torch.from_numpy(mean), torch.from_numpy(deviation)
+        _, a, b = (t.numpy() for t in log_probability((place - start[0]) / start[1], reach / start[1]))
+        found = mean + deviation * (weight * a).sum(0)
+        variance = (weight * (1.0 + b - a**2)).sum(0) + (weight * (a - (found - mean) / deviation) ** 2).sum(
+            0
+        )
+        scale = np.where(censored, deviation * np.sqrt(np.maximum(variance, 1e-6)), deviation)
+        mean, deviation = np.where(censored, found, mean), scale
+    return mean, deviation
+
+
 @final
 @dataclass(frozen=True)
 class Standardization:
@@ -182,12 +220,13 @@ class Standardization:
     def of(cls, table: Table, n_numbers: int) -> Standardization:
         y_scaler = fitted_scaler(table.y, table.weight, "y")
         x_scaler = fitted_scaler(table.x, table.weight, "X")
-        y_scale = y_scaler.scale
+        y_offset, y_scale = y_scaler.mean, y_scaler.scale
         if table.reach is not None:
             least = spread_within(table.reach, table.weight)
             constant = (np.ptp(table.y, axis=0) == 0.0) & (least > 0.0)
             y_scale = np.where(constant, least, np.maximum(y_scale, least))
-        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_scaler.mean, y_scale)
+            y_offset, y_scale = normal_of_records(table, y_offset, y_scale)
+        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_offset, y_scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""
@@ -321,6 +360,11 @@ class TrainingSet:
         slope = self.transformer.derivative(self.transformer.inverse_transform(z))
         units = np.where(exact, log_scale - np.log(slope), 0.0).sum(axis=1)
         return float(weight @ units / weight.sum())
+
+    @property
+    def train(self) -> Table:
+        """The rows to train on."""
+        return self.rows.head(self.n_train)
 
     @property
     def n_watched(self) -> int:

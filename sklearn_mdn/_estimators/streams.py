@@ -17,7 +17,7 @@ from sklearn_mdn._estimators.folds import member_generator, members_folds
 from sklearn_mdn._estimators.inputs import Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.moments import Moments, check_variance
-from sklearn_mdn._estimators.plans import Plan, Trained, joined_rows
+from sklearn_mdn._estimators.plans import Plan, Trained, joined_rows, prior_share
 from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import TrainingState, train
@@ -248,8 +248,10 @@ def train_stream(
         train_rows = torch.zeros(1, dtype=torch.int32, device="cpu").expand(feed.n_train(fold))
         places = torch.from_numpy(np.asarray(validation))
         members.append(Member(train_rows, places, plan.batch_size, stream, fold=fold))
+    n_rows = torch.tensor([len(member.train) for member in members], dtype=torch.float64, device="cpu")
+    share = prior_share(n_rows)
     state = train(
-        MixtureLikelihood(plan.network),
+        MixtureLikelihood(plan.network, share.to(device=device, dtype=dtype)),
         plan.params.to(device=device, dtype=dtype),
         feed,
         members,

@@ -258,6 +258,11 @@ class TableEmbedding:
         return sum(self.sizes)
 
     @property
+    def bins(self) -> slice:
+        """Where among the features the bins are."""
+        return slice(self.n_numbers, self.n_numbers + self.sizes[1])
+
+    @property
     def first_deviations(self) -> Tensor:
         """Standard deviations of the first layer's weights at the start, (n_features, 1).
 
@@ -268,7 +273,7 @@ class TableEmbedding:
         deviations = torch.full((self.n_features, 1), 1.0, dtype=torch.float64, device="cpu")
         deviations /= math.sqrt(max(1, self.n_features - n_bins))
         if n_bins:
-            deviations[self.n_numbers : self.n_numbers + n_bins] = BIN_SHARE / math.sqrt(n_bins)
+            deviations[self.bins] = BIN_SHARE / math.sqrt(n_bins)
         return deviations
 
     @property

@@ -346,6 +346,7 @@ REFUSED = {
         "n_samples": NO_COUNTS,
         "random_state": NO_SEEDS,
     },
+    "hdr_threshold": {"confidence": NO_CONFIDENCES, "n_samples": NO_COUNTS, "random_state": NO_SEEDS},
     "hdr_level": {"y": NO_NUMBERS, "n_samples": NO_COUNTS, "random_state": NO_SEEDS},
     "expect": {
         "function": NO_FUNCTIONS,

@@ -92,7 +92,8 @@ def test_each_epoch_hands_over_an_estimator_that_works(extra):
     np.testing.assert_array_equal(fitted[3].predict(X), model.predict(X))
     np.testing.assert_array_equal(fitted[4].predict(X), model.predict(X))
     # What was handed over is not the networks still in training.
-    assert np.abs(fitted[0].predict(X) - fitted[3].predict(X)).max() > 1e-3
+    if not model.early_stopping:  # else an epoch may leave the best weights as they are
+        assert np.abs(fitted[0].predict(X) - fitted[3].predict(X)).max() > 1e-3
 
 
 @pytest.mark.filterwarnings("error")
@@ -128,9 +129,9 @@ def test_scoring_monitor_scores_each_epoch(scoring, weighted):
     X, y = problem()
     weight = np.linspace(0.5, 2.0, len(X)) if weighted else None
     monitor = ScoringMonitor(scoring=scoring)
-    model = (
-        MDNRegressor(**SETTINGS | {"random_state": 2}).set_callbacks(monitor).fit(X, y, sample_weight=weight)
-    )
+    # With rows held out, an epoch may leave the best weights as they are.
+    model = MDNRegressor(**SETTINGS, early_stopping=False).set_callbacks(monitor)
+    model.fit(X, y, sample_weight=weight)
     epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(epochs) == 4
     assert all(np.isfinite(row[name]) for row in epochs for name in scoring)

@@ -486,3 +486,24 @@ def test_an_error_leaves_the_estimator_as_it_was():
     with pytest.raises(ValueError, match="y must have the shape"):
         model.conformalize(X60, Y60[:30].repeat(2).reshape(60, 1))
     np.testing.assert_array_equal(model.predict_interval(X60), before)
+
+
+# -------------------------------------------------------------------------------- all kinds of distribution
+
+
+@pytest.mark.parametrize("method", ["hdr", "interval"])
+@pytest.mark.parametrize("options", [{"support": "positive"}, {"limits": (0.0, None)}], ids=str)
+@pytest.mark.parametrize("cv", ["split", 2])
+def test_other_kinds_of_distribution(method, options, cv):
+    """Transformed and clipped ones, atoms included."""
+    X, y = drawn(120, 1)
+    y = np.exp(0.3 * y) if "support" in options else np.clip(y, 0.0, None)
+    inner = MDNRegressor(2, max_iter=15, random_state=0, **options)
+    model = ConformalDensityRegressor(inner, method=method, cv=cv, random_state=0).fit(X[:60], y[:60])
+    if cv == "split":
+        model.conformalize(X[60:100], y[60:100])
+    sets = model.predict_set(X[100:], 0.7)
+    inside = sets.contains(y[100:])
+    assert (in_intervals(sets.intervals, y[100:]) == inside).mean() >= 0.95
+    assert 0.4 < inside.mean() <= 1.0
+    assert (sets.length() < 100.0).all()

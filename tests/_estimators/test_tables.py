@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV
-from sklearn_mdn._estimators.likelihood import MixtureLikelihood
-from sklearn_mdn._estimators.plans import CATEGORY_PRECISION, category_decay
+from sklearn_mdn._estimators.likelihood import BIN_PRECISION, CATEGORY_PRECISION, MixtureLikelihood
+from sklearn_mdn._estimators.plans import prior_share
 from sklearn_mdn._tables.encoding import MIN_CATEGORY_ROWS
 from sklearn_mdn.metrics import log_likelihood_scorer
 
@@ -116,7 +116,8 @@ def test_the_table_is_learned():
     settings = {"max_iter": 100, "hidden_layer_sizes": (16,)}
     whole = small(**settings).fit(X, y).score(test, y_test)
     without = small(**settings).fit(X.drop(columns="kind"), y).score(test.drop(columns="kind"), y_test)
-    unmarked = X.fillna({"size": 0.0}), test.fillna({"size": 0.0})
+    likely = pd.Series(np.random.default_rng(2).normal(size=600))  # one number for all would be a mark
+    unmarked = X.fillna({"size": likely}), test.fillna({"size": likely})
     blind = small(**settings).fit(unmarked[0], y).score(unmarked[1], y_test)
     assert whole > without + 0.3
     assert whole > blind + 0.1
@@ -187,7 +188,7 @@ def test_each_category_is_hidden_about_once_an_epoch(data, watched):
     np.testing.assert_allclose(set_of_rows.hidden[:, 0], [1.0 / (counts[code] + 1.0) for code in codes])
 
 
-def test_vectors_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
+def test_vectors_and_bins_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
     """The gradient of the loss is that of minus the mean log-likelihood and of precision |v|^2 / (2 n)."""
     model = small(n_estimators=2, max_iter=1).fit(*data)
     plan = model._build(model._validate(*data))
@@ -195,14 +196,17 @@ def test_vectors_have_a_prior_whose_weight_does_not_grow_with_the_rows(data):
     x, y = (torch.from_numpy(each[:6]).expand(2, -1, -1) for each in (rows.x, rows.y))
     weight = torch.full((2, 6), -1.0 / 6.0, dtype=torch.float64)
     with_prior, without = (
-        MixtureLikelihood(plan.network, decay).derivative(params)(x, y, weight, None)[1]
-        for decay in (category_decay(n_rows), None)
+        MixtureLikelihood(plan.network, share).derivative(params)(x, y, weight, None)[1]
+        for share in (prior_share(torch.tensor(n_rows).double()), None)
     )
     vectors = plan.network.split(params)["category_coefs"]
     expected = torch.zeros_like(params)
-    plan.network.split(expected)["category_coefs"][:] = (
-        CATEGORY_PRECISION / torch.tensor(n_rows).double().unsqueeze(1) * vectors
-    )
+    n, embedding = torch.tensor(n_rows).double().view(2, 1), plan.network.embedding
+    plan.network.split(expected)["category_coefs"][:] = CATEGORY_PRECISION / n * vectors
+    bins = slice(embedding.n_numbers, embedding.n_numbers + embedding.piecewise.n_outputs)
+    steps = plan.network.split(params)["coefs_0"][:, bins]
+    plan.network.split(expected)["coefs_0"][:, bins] = BIN_PRECISION / n.unsqueeze(2) * steps
+    assert steps.abs().max() > 0.0
     assert vectors.abs().min() > 0.0
     torch.testing.assert_close(with_prior - without, expected, rtol=1e-9, atol=1e-12)
 

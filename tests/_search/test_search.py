@@ -31,7 +31,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
 from sklearn_mdn import DensityPool, MDNRegressor, MDNSearchCV, MixtureDistribution
-from sklearn_mdn._estimators.likelihood import CALIBRATIONS
+from sklearn_mdn._estimators.calibration import calibration_places
+from sklearn_mdn._estimators.likelihood import FACTORS
 from sklearn_mdn._estimators.plans import network_bytes
 from sklearn_mdn._search import search as search_module
 from sklearn_mdn._search import tasks
@@ -319,8 +320,8 @@ def stacked_by_hand(models, splits, X, y, weight, step):
 
     ``step`` is the least step between two values of y.
     """
-    n_folds, table = len(splits), np.array(CALIBRATIONS)
-    places = [[np.searchsorted(table, model.calibration_) for model in of_one] for of_one in models]
+    n_folds, table = len(splits), np.array(FACTORS)
+    places = [[calibration_places(model.calibration_) for model in of_one] for of_one in models]
 
     def densities(c, f, shift):
         model, test = copy.copy(models[c][f]), splits[f][1]
@@ -439,7 +440,7 @@ class TestStacking:
     def test_weights_and_factors_against_separate_fits(self, n_estimators, grid, weighted, step):
         """Each candidate as wide as is best for its networks, then weights, then the width of them all."""
         X = np.random.default_rng(0).uniform(-2, 2, (60, 2))
-        y = step * np.round(np.sin(3 * X[:, 0]) * X[:, 1] / step)
+        y = step * np.round((X[:, 0] + 0.5 * np.sin(3 * X[:, 1])) / step)
         y[:2] = 0.0, step
         weight = np.random.default_rng(1).uniform(0.0, 2.0, 60) if weighted else np.ones(60)
         network = MDNRegressor(

@@ -18,6 +18,7 @@ from sklearn.linear_model import BayesianRidge
 
 import sklearn_mdn
 from sklearn_mdn import (
+    ConformalDensityRegressor,
     DensityPool,
     GaussianDensity,
     MDNRegressor,
@@ -60,19 +61,24 @@ def fitted_things() -> dict[str, tuple[Any, Any, np.ndarray]]:
     X_table, y_table = table()
     X_two, y_two = rows(2)
     one, ensemble = regressor().fit(X, y), regressor(covariance_type="full", n_estimators=3).fit(X_two, y_two)
+    few = regressor(covariance_type="full", n_estimators=3).fit(X_two[:12], y_two[:12])
     frame = regressor(dtype="float64").fit(X_table, pd.Series(y_table, name="price"))
     gaussian = GaussianDensity(BayesianRidge()).fit(X, y)
     parts = [("network", regressor()), ("linear", GaussianDensity(BayesianRidge()))]
+    conformal = ConformalDensityRegressor(GaussianDensity(BayesianRidge()), cv="split", random_state=0)
+    conformal.fit(X[:40], y[:40]).conformalize(X[40:], y[40:])
     pool = DensityPool(parts, weights=[3, 1]).fit(X, y)
     mixture = MixtureDistribution([[0.3, 0.7]] * N_ROWS, [[-1.0, 2.0]] * N_ROWS, [[1.0, 0.25]] * N_ROWS)
     return {
         "regressor": (one, X, y),
+        "shrunk": (few, X_two, y_two),
         "ensemble": (ensemble, X_two, y_two),
         "table": (frame, X_table, y_table),
         "search": (search(refit=True), X, y),
         "stacking": (search(refit="stacking"), X, y),
         "gaussian": (gaussian, X, y),
         "pool": (pool, X, y),
+        "conformal": (conformal, X, y),
         "distribution": (mixture, X, y),
         "distribution_full": (ensemble.predict_distribution(X_two[:N_ROWS]), X_two, y_two),
     }
