@@ -25,8 +25,8 @@ SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 
 # What a network has to be better than the marginal density on its held-out rows together, times its share
 # squared: the best of some hundred epochs is better by chance alone, by up to about this much, and by a
-# standard error of what it is better by.
-COST = 3.0
+# standard error of what it is better by. Of FEW rows it is twice as much, of fewer more.
+COST, FEW = 3.0, 30.0
 
 # Rows from which the factor of a larger pool is told half as well as it can be.
 HALF_KNOWN = 50.0
@@ -127,7 +127,8 @@ class HeldOutRows:
                 sharing.setdefault(fold.tobytes(), []).append(i)
         self.folds = list(sharing.values())
         train = plan.data.rows.head(plan.data.n_train)
-        self.deviations = marginal_deviations(effective_rows(train.weight), plan.network.head.n_components)
+        self.n_rows = effective_rows(train.weight)
+        self.deviations = marginal_deviations(self.n_rows, plan.network.head.n_components)
 
     @property
     def n_members(self) -> int:
@@ -186,7 +187,8 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
             np.sum([each[:, members].mean(axis=1) for members in held_out.folds], axis=0)
             for each in (gain, variance)
         )
-        score = total - np.sqrt(error) - COST * len(held_out.folds) * np.square(SHARES)
+        cost = COST * (1.0 + FEW / held_out.n_rows) * len(held_out.folds)
+        score = total - np.sqrt(error) - cost * np.square(SHARES)
     chosen = int(np.argmax(np.nan_to_num(score, nan=-np.inf)))
     return SHARES[chosen], np.array(calibrations)[places[chosen]]
 
