@@ -22,7 +22,7 @@ HOUSE = {
     "_tables": (set(), {"numpy", "scipy", "sklearn", "narwhals"}),
     "_distributions": ({"_torch", "_mixtures"}, {"torch", "numpy", "scipy", "sklearn"}),
     "metrics": ({"_distributions"}, {"numpy", "scipy", "sklearn"}),
-    "_estimators": (None, {"torch", "numpy", "scipy", "sklearn", "narwhals"}),
+    "_estimators": (None, {"torch", "numpy", "scipy", "sklearn", "narwhals", "onnx"}),
     "_search": (None, {"torch", "numpy", "scipy", "sklearn", "joblib"}),
     "plotting": (None, {"numpy", "scipy", "sklearn", "narwhals", "matplotlib"}),
     "_tour": (None, {"numpy", "pandas", "sklearn", "joblib", "matplotlib"}),

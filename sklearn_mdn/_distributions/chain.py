@@ -91,6 +91,8 @@ class Chain:
 
     def inverse(self, z: Array) -> Array:
         """What rows (m, D) of z came from, as far as it is a number."""
+        if not len(z):
+            return z
         y = self._widened(z) if self.targets is None else self._fill_latent(z)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # what is not finite afterwards is asked about
@@ -107,6 +109,8 @@ class Chain:
 
     def derivative(self, y: Array) -> Array:
         """dz / dy, (m, D), or (m, D, D) where targets are mixed; of rows inside of the domain."""
+        if not len(y):
+            return y
         value = self._widened(y)
         total = np.ones_like(value)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -134,6 +138,8 @@ class Chain:
         return np.asarray((np.abs(back - z) <= SAME * (1.0 + np.abs(z))).all(axis=1))
 
     def _forward(self, y: Array) -> Array:
+        if not len(y):
+            return y
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")

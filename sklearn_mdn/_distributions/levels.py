@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 MAX_STEPS = 60
 SMALL = 1e-11  # of a root, or of the logarithm of what is to be zero: derivatives may be differences
 DEEPEST = 800.0  # e^-800 is nothing
+FLAT = 1e-9  # difference of log densities that may be rounding, of derivatives by differences
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 GOLDEN_STEPS = 45  # to about the square root of the spacing of numbers, beyond which a maximum is flat
 
@@ -42,10 +43,10 @@ def heights_of(log_height: Callable[[Array], Array], grid: Array) -> Heights:
     find the turn. The ends of the grid are lows, and so highs with nothing between, where a density falls
     from its end.
     """
-    values = np.nan_to_num(log_height(grid), nan=-np.inf)
+    values = np.maximum(np.nan_to_num(log_height(grid), nan=-np.inf), -1e6)
     rows = []
     for x, v in zip(grid, values, strict=True):
-        changes = np.flatnonzero(v[1:] != v[:-1])
+        changes = np.flatnonzero(np.abs(v[1:] - v[:-1]) > FLAT)
         rises = v[changes + 1] > v[changes]  # between x[changes] and x[changes + 1]
         turns = [x[0]]
         if not len(changes) or not rises[0]:

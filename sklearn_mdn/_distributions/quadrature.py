@@ -66,8 +66,9 @@ def integrals(function: Callable[[Array, NDArray[np.int64]], Array], cuts: Array
         half = 0.5 * (upper - lower)
         x = (lower + half)[:, None] + half[:, None] * KRONROD_NODES
         values = function(x, line)
-        fine, coarse = (half[:, None] * (values @ BOTH_WEIGHTS)).T
-        size = half * (np.abs(values) @ BOTH_WEIGHTS[:, 0])
+        with np.errstate(invalid="ignore", over="ignore"):  # of values at a pole
+            fine, coarse = (half[:, None] * (values @ BOTH_WEIGHTS)).T
+            size = half * (np.abs(values) @ BOTH_WEIGHTS[:, 0])
         if halving == 0:
             np.add.at(scale, line, size)
         with np.errstate(invalid="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from inspect import Parameter, signature
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
@@ -62,8 +63,10 @@ class StoredEstimator(DocumentedEstimator, BaseEstimator):
         return stamped(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what ``__getstate__`` gave, unless it is of a later format."""
-        super().__setstate__(self._EARLIER | read_state(state, type(self).__name__))
+        """Take what ``__getstate__`` gave, unless it is of a later format; new parameters have defaults."""
+        defaults = {name: given.default for name, given in signature(type(self)).parameters.items()}
+        later = {name: value for name, value in defaults.items() if value is not Parameter.empty}
+        super().__setstate__(later | self._EARLIER | read_state(state, type(self).__name__))
 
     def _check_fitted(self, *names: str) -> None:
         """Refuse to go on if ``fit`` has not been called, or what it sets is not there."""

@@ -1,25 +1,46 @@
-"""The make of a network: from plain values, which are what an estimator stores, and the bins of its rows."""
+"""The network that parameters of the estimator describe, and what is kept of those before it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from sklearn_mdn._estimators.group import ProcessGroup
 from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._networks.embedding import PeriodicEmbedding, PiecewiseLinearEncoding, TableEmbedding
 from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.bins import bins_of_columns
 
-# Values of ``numerical_embedding`` by which numbers enter beside waves, and beside bins.
-PERIODIC, BINNED = ("periodic", "both"), ("piecewise_linear", "both")
+# Bins of a column of many values, for the piecewise linear encoding.
+N_BINS = 16
 
 
-def fitted_bins(data: TrainingSet, n_bins: int) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
-    """Bins of the columns of numbers, and their parameters; None where no column has any."""
+def bins_for(
+    data: TrainingSet,
+    numerical_embedding: str | None,
+    fitted: Mapping[str, Any] | None,
+    group: ProcessGroup | None,
+) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
+    """Bins of the columns of numbers, where they are asked for: those of the first fit."""
+    if fitted is not None:
+        stored = fitted.get("embedding_bins_")
+        if stored is None:
+            return None, None
+        bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
+        return PiecewiseLinearEncoding(tuple(fitted["_architecture"]["n_bins"])), bins
+    if numerical_embedding not in ("piecewise_linear", "both"):
+        return None, None
     table = data.rows.head(data.n_train)
-    numbers = table.x[:, : data.encoding.n_numbers]
-    starts, slopes = bins_of_columns(numbers, table.weight, n_bins) if n_bins else ([], [])
+    everything = (lambda values: values) if group is None else group.column
+    weight, n_numbers = everything(table.weight), data.encoding.n_numbers
+    columns = (everything(table.x[:, i : i + 1]) for i in range(n_numbers))
+    found = [bins_of_columns(column, weight, N_BINS) for column in columns]
+    starts, slopes = ([column for own in found for column in own[part]] for part in (0, 1))
     encoding = PiecewiseLinearEncoding(tuple(len(own) for own in starts))
     if not encoding.n_outputs:
         return None, None
@@ -27,7 +48,19 @@ def fitted_bins(data: TrainingSet, n_bins: int) -> tuple[PiecewiseLinearEncoding
     return encoding, encoding.parameters(*tensors)
 
 
-def network_from(
+def append_history(attributes: dict[str, Any], earlier: Mapping[str, Any]) -> None:
+    """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
+    n_earlier = len(earlier["n_iter_"])
+    for name in ("loss_curve_", "validation_scores_"):
+        past = earlier[name]
+        attributes[name][:n_earlier] = [
+            np.concatenate(pair) for pair in zip(past, attributes[name][:n_earlier], strict=True)
+        ]
+    for name in ("n_iter_", "n_skipped_steps_"):
+        attributes[name][:n_earlier] += earlier[name]
+
+
+def network_of(
     n_numbers: int,
     gaps: list[int],
     n_codes: list[int],
@@ -40,8 +73,8 @@ def network_from(
     reg_covar: float,
     n_bins: list[int] | None = None,
 ) -> StackedMLP:
-    """The network of what an estimator stores of its make."""
-    periodic = PeriodicEmbedding() if numerical_embedding in PERIODIC and n_numbers else None
+    """The network of these parameters of the estimator."""
+    periodic = PeriodicEmbedding() if numerical_embedding in ("periodic", "both") and n_numbers else None
     piecewise = PiecewiseLinearEncoding(tuple(n_bins)) if n_bins and any(n_bins) else None
     return StackedMLP(
         embedding=TableEmbedding(n_numbers, tuple(gaps), tuple(n_codes), periodic, piecewise),

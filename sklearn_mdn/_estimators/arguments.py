@@ -37,7 +37,7 @@ def naming(argument: str) -> Iterator[None]:
 
 
 def check_targets_of(
-    columns: Columns, y: Any, estimator: BaseEstimator, y_upper: Any = None
+    columns: Columns, y: Any, estimator: BaseEstimator, y_upper: Any = None, min_rows: int = 2
 ) -> NDArray[np.float64]:
     """Targets beside the columns of X, one a row; scikit-learn's own checks of the shapes of both.
 
@@ -49,7 +49,7 @@ def check_targets_of(
         values = np.array(y, dtype=np.float64)
         values[np.isneginf(values)] = 0.0
     _, values = check_X_y(
-        stand_in(columns), values, multi_output=True, ensure_min_samples=2, estimator=estimator
+        stand_in(columns), values, multi_output=True, ensure_min_samples=min_rows, estimator=estimator
     )
     return np.asarray(values if y_upper is None else y, dtype=np.float64).reshape(values.shape)
 
@@ -170,23 +170,23 @@ def warn_of_far_values(table: Table, names: Sequence[str], targets: Sequence[str
     It sees columns in units of their standard deviations, and no deviation of the target is smaller than the
     square root of ``reg_covar``, 0.001 of these units.
     """
-    n_numbers = len(names)
-    for argument, labels, values in (("X", names, table.x[:, :n_numbers]), ("y", targets, table.y)):
-        if not values.shape[1]:
-            continue
-        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are all gaps
-            lower, middle, upper = np.nanquantile(values, [0.25, 0.5, 0.75], axis=0)
-            spread = (upper - lower) / NORMAL_QUARTILES
-            far = (spread > 0.0) & (np.nanstd(values, axis=0) > FAR * spread)
-        for column in np.flatnonzero(far).tolist():
-            distance = np.abs(values[:, column] - middle[column])
-            n_far = np.count_nonzero(distance > FAR * spread[column])
+    for argument, labels, values in (("X", names, table.x), ("y", targets, table.y)):
+        for column, label in enumerate(labels):
+            own = values[:, column : column + 1][:, 0]
+            with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of columns that are all gaps
+                lower, middle, upper = np.nanquantile(own, [0.25, 0.5, 0.75])
+                spread = (upper - lower) / NORMAL_QUARTILES
+                far = spread > 0.0 and np.nanstd(own) > FAR * spread
+            if not far:
+                continue
+            distance = np.abs(own - middle)
+            n_far = np.count_nonzero(distance > FAR * spread)
             effect = "predicted densities may be far too wide" if argument == "y" else "it may tell nothing"
             warnings.warn(
-                f"{argument} has {n_far} of {len(values)} values far out in column {labels[column]!r}, up to "
-                f"{values[distance.argmax(), column]:.3g} where half lie between {lower[column]:.3g} and "
-                f"{upper[column]:.3g}. They make its standard deviation, which is the unit of a fit, so that "
+                f"{argument} has {n_far} of {len(values)} values far out in column {label!r}, up to "
+                f"{own[distance.argmax()]:.3g} where half lie between {lower:.3g} and "
+                f"{upper:.3g}. They make its standard deviation, which is the unit of a fit, so that "
                 f"{effect}: correct or drop them, clip them, or transform the column (its logarithm, say).",
                 UserWarning,
                 stacklevel=6,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import final
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from sklearn_mdn._estimators import likelihood
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood, widen
-from sklearn_mdn._estimators.marginal import effective_rows, marginal_deviations, shrunk
+from sklearn_mdn._estimators.marginal import marginal_deviations, shrunk
 from sklearn_mdn._estimators.plans import Plan, Trained
 from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.head import log_likelihood
@@ -27,6 +28,8 @@ SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 # squared: the best of some hundred epochs is better by chance alone, by up to about this much, and by a
 # standard error of what it is better by. Of FEW rows it is twice as much, of fewer more.
 COST, FEW = 3.0, 30.0
+
+TINY = 1e-300  # instead of the weight of no rows
 
 # Rows from which the factor of a larger pool is told half as well as it can be.
 HALF_KNOWN = 50.0
@@ -121,14 +124,22 @@ class HeldOutRows:
     def __init__(self, plan: Plan, params: Tensor, device: torch.device) -> None:
         self.plan, self.params, self.device = plan, params, device
         self.objective = MixtureLikelihood(plan.network)
-        sharing: dict[bytes, list[int]] = {}
-        for i, fold in enumerate(plan.validation):
-            if len(fold):
-                sharing.setdefault(fold.tobytes(), []).append(i)
+        sharing: dict[tuple[bytes, ...], list[int]] = {}
+        folds = [blake2b(fold.tobytes()).digest() if len(fold) else b"" for fold in plan.validation]
+        # In all processes: one may hold out no row of a fold.
+        everywhere = [folds] if plan.group is None else plan.group.gather(folds)
+        for i, same in enumerate(zip(*everywhere, strict=True)):
+            if any(same):
+                sharing.setdefault(same, []).append(i)
         self.folds = list(sharing.values())
-        train = plan.data.rows.head(plan.data.n_train)
-        self.n_rows = effective_rows(train.weight)
+        self.n_rows = plan.data.effective_rows
         self.deviations = marginal_deviations(self.n_rows, plan.network.head.n_components)
+
+    def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is a sum over held-out rows, over those of all processes."""
+        if self.plan.group is None:
+            return values
+        return self.plan.group.sum(torch.from_numpy(values)).numpy()
 
     @property
     def n_members(self) -> int:
@@ -138,14 +149,16 @@ class HeldOutRows:
     def sizes(self) -> NDArray[np.float64]:
         """Weight (S,) of the rows that each member holds out."""
         weight = self.plan.data.rows.weight
-        return np.array([weight[fold].sum() if len(fold) else 1.0 for fold in self.plan.validation])
+        return np.array([weight[fold].sum() for fold in self.plan.validation])
 
     def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
         """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
         rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
         network = self.plan.network
         weights = network.split(self.params[members].double().to(self.device))
-        for part in np.array_split(fold, -(-len(fold) * m // rows_at_once(self.objective))):
+        for part in np.array_split(fold, max(1, -(-len(fold) * m // rows_at_once(self.objective)))):
+            if not len(part):
+                continue
             x, y = (
                 torch.from_numpy(values[part]).to(self.device).expand(m, -1, -1)
                 for values in (rows.x, rows.observed)
@@ -176,13 +189,14 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
                 gain = log_densities(nearer, y, calibrations) - nothing
                 gains[a][:, members] += gain @ weight
                 squares[a][:, members] += gain**2 @ weight
+    gains, squares = held_out.sum(np.stack([gains, squares]))
     places = gains.argmax(axis=1)
     places[0], places[-1] = np.searchsorted(calibrations, own), 0
     gain, square = (
         np.take_along_axis(sums, places[:, np.newaxis], axis=1)[:, 0] for sums in (gains, squares)
     )
     with np.errstate(invalid="ignore"):  # of rows that a network calls impossible
-        variance = np.maximum(square - gain**2 / held_out.sizes, 0.0)
+        variance = np.maximum(square - gain**2 / np.maximum(held_out.sum(held_out.sizes), TINY), 0.0)
         total, error = (
             np.sum([each[:, members].mean(axis=1) for members in held_out.folds], axis=0)
             for each in (gain, variance)
@@ -210,6 +224,8 @@ def pool_factor(held_out: HeldOutRows, share: float) -> float:
             pooled += (logsumexp(table, axis=1) - np.log(len(members))) @ weight
             total += float(weight.sum())
             inverse += float(weight.sum()) / len(members)
+    sums = held_out.sum(np.concatenate([single, pooled, [total, inverse]]))
+    single, pooled, (total, inverse) = np.split(sums, [len(factors), 2 * len(factors)])
     if not np.isfinite(pooled).any():
         return 1.0
     for_one, for_sharing = best_factor(single), best_factor(pooled)

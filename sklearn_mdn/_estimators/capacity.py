@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -14,6 +15,16 @@ from sklearn_mdn._training.loop import History, MemberSettings
 
 # Which a stack keeps for each parameter: itself, its average and its best value, two moments, temporaries.
 NUMBERS_A_PARAMETER = 8
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
+    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
+
+
+def auto_max_iter(n_rows: int) -> int:
+    """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
+    return min(600, max(50, 10**7 // n_rows))
 
 
 def check_device(device: str) -> torch.device:

@@ -20,7 +20,8 @@ from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Records
 from sklearn_mdn._distributions.row_weights import row_mean
-from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, TooFarError, row_blocks
+from sklearn_mdn._estimators.inputs import row_blocks
+from sklearn_mdn._estimators.prediction import OUTPUT_BLOCK, TooFarError
 from sklearn_mdn._torch.memory import naming_memory
 
 # Rows whose densities may always be held at once.

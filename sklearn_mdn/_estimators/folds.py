@@ -60,7 +60,15 @@ def members_folds(folds: list[NDArray[np.intp]], n_members: int) -> list[NDArray
     return [folds[(i // 4 * 2 + i % 2) % len(folds)] for i in range(n_members)]
 
 
-def member_generator(seed: int, member: int) -> torch.Generator:
-    """The random stream of a member: it depends on (seed, member) alone, and lives on the CPU."""
-    (state,) = np.random.SeedSequence([seed, member]).generate_state(1, np.uint64)
+def rows_without(fold: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
+    """The rows below ``n_rows`` that are not in a fold."""
+    kept = np.ones(n_rows, dtype=bool)
+    kept[fold[fold < n_rows]] = False
+    return np.flatnonzero(kept)
+
+
+def member_generator(seed: int, member: int, part: int = 0) -> torch.Generator:
+    """The random stream of a member for a part of the rows: it hangs on these alone, and lives on the CPU."""
+    entropy = [seed, member, part] if part else [seed, member]
+    (state,) = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))

@@ -61,13 +61,8 @@ class Marginal:
 
     @classmethod
     def of(cls, data: TrainingSet, n_components: int, shrinkage: float) -> Self:
-        table = data.rows.head(data.n_train)
-        numbers = table.x[:, : data.encoding.n_numbers]
-        gaps = np.isnan(numbers)
-        known = ~gaps.all(axis=0)  # a column of gaps has its mean, 0
-        low = np.where(known, np.where(gaps, np.inf, numbers).min(axis=0, initial=np.inf), 0.0)
-        high = np.where(known, np.where(gaps, -np.inf, numbers).max(axis=0, initial=-np.inf), 0.0)
-        return cls(marginal_deviations(effective_rows(table.weight), n_components), shrinkage, low, high)
+        low, high = data.number_range
+        return cls(marginal_deviations(data.effective_rows, n_components), shrinkage, low, high)
 
     def within_reach(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Standardised rows no farther out than FAR, and how near they are, (n,).
@@ -89,11 +84,6 @@ class Marginal:
         deviations = torch.from_numpy(np.array(self.deviations)).to(closeness.device)
         farther = FAR_DEVIATION + (1.0 - FAR_DEVIATION) * closeness
         return mixture.shrink((1.0 - self.shrinkage) * closeness, deviations * farther.unsqueeze(-1))
-
-
-def effective_rows(weight: NDArray[np.float64]) -> float:
-    """So many rows of equal weight say as much of a mean (Kish 1965, "Survey sampling")."""
-    return float(weight.sum() ** 2 / (weight @ weight))
 
 
 def shrunk(mixture: Mixture, share: float, deviations: NDArray[np.float64]) -> Mixture:

@@ -6,7 +6,7 @@ single fit is a stack made of one plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,29 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sklearn_mdn._estimators.group import ProcessGroup, members_of_group
+from sklearn_mdn._estimators.inputs import Inputs, row_blocks
 from sklearn_mdn._estimators.likelihood import MixtureLikelihood
-from sklearn_mdn._estimators.rows import Table, TrainingSet
-from sklearn_mdn._mixtures.recorded import log_probability
+from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._training.loop import History, MemberSettings, TrainingState, train
 from sklearn_mdn._training.rows import PLACES, Member, Rows
 
 
-def component_centers(table: Table, n_components: int) -> NDArray[np.float64]:
-    """Where component means start, (K, D): targets at even quantiles along their main direction.
-
-    What is known to lie in an interval counts as its mean there under the standard normal distribution.
-    """
-    y = table.y
-    if table.reach is not None:
-        _, expected, _ = log_probability(torch.from_numpy(table.y), torch.from_numpy(table.reach))
-        y = expected.numpy()
-    _, vectors = np.linalg.eigh(np.cov(y.T, aweights=table.weight, ddof=0).reshape(y.shape[1], -1))
+def component_centers(
+    y: NDArray[np.float64], weight: NDArray[np.float64], n_components: int
+) -> NDArray[np.float64]:
+    """Where component means start, (K, D): targets at even quantiles along their main direction."""
+    _, vectors = np.linalg.eigh(np.cov(y.T, aweights=weight, ddof=0).reshape(y.shape[1], -1))
     # Its sign: that of the first large entry, for the largest may share its size with others to rounding.
     direction = vectors[:, -1]
     direction = direction * np.sign(direction[np.argmax(np.abs(direction) > 0.5 * np.abs(direction).max())])
     order = np.argsort(y @ direction, kind="stable")
-    reached = np.cumsum(table.weight[order]) / table.weight.sum()
+    reached = np.cumsum(weight[order]) / weight.sum()
     levels = (np.arange(n_components) + 0.5) / n_components
     centers: NDArray[np.float64] = y[order[np.searchsorted(reached, levels).clip(max=len(order) - 1)]]
     return centers
@@ -59,6 +55,7 @@ class Plan:
     params: Tensor
     seed: int
     folds: dict[str, Any] | None
+    group: ProcessGroup | None = None
 
     @property
     def batch_places(self) -> int:
@@ -66,9 +63,9 @@ class Plan:
         return min(self.batch_size, PLACES * -(-self.data.n_train // PLACES))
 
 
-def prior_share(n_rows: list[int]) -> Tensor:
+def prior_share(n_rows: Tensor) -> Tensor:
     """That of members with so many training rows, (S, 1): the loss is a mean over rows, the prior is not."""
-    return 1.0 / torch.tensor(n_rows, dtype=torch.float64, device="cpu").unsqueeze(1)
+    return n_rows.reciprocal().unsqueeze(1)
 
 
 def stack_key(plan: Plan) -> tuple[StackedMLP, int, bool]:
@@ -109,36 +106,49 @@ def train_plans(
     """Train the members of all plans as one stack."""
     assert len({stack_key(plan) for plan in plans}) == 1
     network = plans[0].network
-    rows, starts = _joined_rows([plan.data for plan in plans], device, dtype)
+    rows, starts = joined_rows([plan.data for plan in plans], device, dtype)
     members, settings = [], []
+    index = index_of_rows(rows)
     for plan, start in zip(plans, starts, strict=True):
         for own, held_out, generator in zip(plan.train, plan.validation, plan.generators, strict=True):
             members.append(
                 Member(
-                    torch.from_numpy(own + start),
+                    torch.from_numpy(own + start).to(index),
                     torch.from_numpy(held_out + start),
                     plan.batch_places,
                     generator,
                 )
             )
             settings.append(plan.settings)
-    share = prior_share([len(member.train) for member in members]).to(device=device, dtype=dtype)
+    group = plans[0].group
+    n_rows = torch.tensor([len(member.train) for member in members], dtype=torch.float64, device="cpu")
+    share = prior_share(n_rows if group is None else group.sum(n_rows)).to(device=device, dtype=dtype)
     objective = MixtureLikelihood(network, share)
     params = torch.cat([plan.params for plan in plans]).to(device=device, dtype=dtype)
-    state = train(objective, params, rows, members, settings, on_epoch)
+    if group is not None:
+        members = members_of_group(group, members, plans[0].batch_size, plans[0].seed)
+    state = train(objective, params, rows, members, settings, on_epoch, group)
+    if group is not None:
+        state.result = group.first(state.snapshot())
     return _separate(plans, state)
 
 
-def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
+def joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtype) -> tuple[Rows, list[int]]:
     """All distinct tables one below the other, each once, and where each plan's table starts."""
     distinct = {id(each.rows): each for each in data}
     lengths = np.cumsum([0] + [len(each.rows) for each in distinct.values()])
     start = dict(zip(distinct, lengths[:-1].tolist(), strict=True))
 
-    def tensor(arrays: list[NDArray[np.float64]]) -> Tensor:
-        # Copies, since what a worker gets may be a memory map that cannot be written to.
-        copies = (torch.from_numpy(np.array(array)) for array in arrays)
-        return torch.cat([copy.to(device=device, dtype=dtype) for copy in copies])
+    def tensor(arrays: Sequence[NDArray[np.float64] | Inputs]) -> Tensor:
+        shape = (sum(len(array) for array in arrays), *arrays[0].shape[1:])
+        filled, row = torch.empty(shape, dtype=dtype, device="cpu"), 0
+        for array in arrays:
+            # Copies, since what a worker gets may be a memory map that cannot be written to.
+            at_once = array.at_once if isinstance(array, Inputs) else len(array)
+            for part in row_blocks(len(array), at_once):
+                filled[row + part.start : row + part.stop] = torch.from_numpy(np.array(array[part]))
+            row += len(array)
+        return filled.to(device)
 
     tables = [each.rows for each in distinct.values()]
     rows = Rows(
@@ -148,6 +158,11 @@ def _joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dty
         hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
     )
     return rows, [start[id(each.rows)] for each in data]
+
+
+def index_of_rows(rows: Rows) -> torch.dtype:
+    """The smaller type of an index into rows."""
+    return torch.int32 if len(rows.weight) < 2**31 else torch.int64
 
 
 def _separate(plans: list[Plan], state: TrainingState) -> list[Trained]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -39,11 +38,6 @@ class TooFarError(ValueError):
             "X must not lie so far from the rows of fit that float64 cannot hold what a network makes of it, "
             f"got a value as large as {self.value:.3g} in row {self.row}."
         )
-
-
-def row_blocks(n_rows: int, at_once: int) -> Iterator[slice]:
-    """Slices of neighbouring rows."""
-    return (slice(start, min(start + at_once, n_rows)) for start in range(0, n_rows, at_once))
 
 
 @final

@@ -17,13 +17,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, validate_data
-from torch import Tensor
 
 from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
-from sklearn_mdn._estimators.architecture import BINNED, fitted_bins, network_from
+from sklearn_mdn._estimators.architecture import append_history, bins_for, network_of
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -38,18 +37,35 @@ from sklearn_mdn._estimators.arguments import (
 )
 from sklearn_mdn._estimators.bounds import TargetBounds, bounds_of
 from sklearn_mdn._estimators.calibration import ensemble_calibration
-from sklearn_mdn._estimators.capacity import check_device, check_memory, naming_training_memory, untrainable
+from sklearn_mdn._estimators.capacity import (
+    auto_batch_size,
+    auto_max_iter,
+    check_device,
+    check_memory,
+    naming_training_memory,
+    untrainable,
+)
 from sklearn_mdn._estimators.density import DensityRegressorMixin, check_numeric, check_records, draw_seed
 from sklearn_mdn._estimators.fit_context import fit_context
-from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, member_generator, members_folds
+from sklearn_mdn._estimators.folds import (
+    fold_bounds,
+    held_out_folds,
+    member_generator,
+    members_folds,
+    rows_without,
+)
+from sklearn_mdn._estimators.group import ProcessGroup
+from sklearn_mdn._estimators.large import LargeFitsMixin
 from sklearn_mdn._estimators.marginal import Marginal, earlier_attributes
 from sklearn_mdn._estimators.plans import Plan, Trained, component_centers, train_plans
 from sklearn_mdn._estimators.prediction import FittedNetworks
 from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.rows import Standardization, TrainingSet
+from sklearn_mdn._estimators.streams import is_stream
 from sklearn_mdn._mixtures.mixture import Mixture
-from sklearn_mdn._networks.embedding import PiecewiseLinearEncoding, TableEmbedding
+from sklearn_mdn._networks.embedding import TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
+from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.columns import Columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
@@ -72,29 +88,17 @@ TO_CONTINUE = (
 )
 
 # Attributes, beside parameters of embeddings, that only some fits set.
-SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_")
+SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_", "_passed")
+
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
-
-# Bins of a column of many values, for the piecewise linear encoding.
-N_BINS = 16
 
 # So that the steps of all epochs can be counted.
 MOST_EPOCHS = 10**9
 
 
-def auto_batch_size(n_rows: int) -> int:
-    """Rows a step for ``batch_size="auto"``: the power of two nearest below n / 8, within 32 and 256."""
-    return int(min(256, max(32, 2 ** math.floor(math.log2(max(n_rows / 8, 1))))))
-
-
-def auto_max_iter(n_rows: int) -> int:
-    """Epochs for ``max_iter="auto"``: 600, fewer of many rows, where an epoch takes many steps."""
-    return min(600, max(50, 10**7 // n_rows))
-
-
-class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
+class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, StoredEstimator):
     r"""Mixture density network regressor.
 
     A feed-forward network gives the mixing proportions, means and covariances of a Gaussian mixture
@@ -194,6 +198,15 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         PyTorch device to train and predict on.
     dtype : {"float32", "float64"}, default="float32"
         Precision of training. Predictions are computed in float64.
+    buffer_size : int or "auto", default="auto"
+        Rows that ``fit`` shuffles together where it reads ``X`` in blocks: of an object that has a length and
+        gives rows for slices, and is no array, list or frame, and of a ``numpy.memmap`` of more rows than
+        these. "auto" is as many as make 1 GiB.
+    distributed : bool, default=False
+        Whether the processes of the default group of ``torch.distributed`` fit the same networks, each to the
+        rows that it passes to ``fit``: columns of numbers, about as many rows everywhere. Every step takes
+        ``batch_size`` rows of all processes together, and all end with the same networks. Rows that are equal
+        are merged within a process alone.
 
     Attributes
     ----------
@@ -339,6 +352,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         "verbose": ["verbose"],
         "device": [str],
         "dtype": [StrOptions({"float32", "float64"})],
+        "distributed": ["boolean"],
+        "buffer_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
     _EARLIER: ClassVar[dict[str, Any]] = {"resolution": None, "support": None, "limits": None}
@@ -398,6 +413,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         verbose: int = 0,
         device: str = "cpu",
         dtype: Literal["float32", "float64"] = "float32",
+        buffer_size: int | Literal["auto"] = "auto",
+        distributed: bool = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -424,8 +441,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
-        self.device = device
-        self.dtype = dtype
+        self.device, self.dtype = device, dtype
+        self.buffer_size, self.distributed = buffer_size, distributed
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -458,7 +475,9 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training rows.
+            Training rows. Those of a large ``numpy.memmap``, or of an object with LightGBM's protocol of a
+            sequence (``len(X)``, and ``X[start:stop]`` an array of numbers), are read in blocks, in another
+            order in each epoch; ``y`` may then be such an object as well.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -511,10 +530,18 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         >>> model.validation_scores_[0].shape
         (5,)
         """
-        data = self._validate(
-            X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
-        )
-        plan = self._build(data)
+        beside = {"y_upper": y_upper, "X_val": X_val, "y_val": y_val, "groups": groups}
+        if is_stream(X, self.buffer_size):
+            self._fit_stream(X, y, sample_weight, beside)
+            return self
+        if self.distributed:
+            plan = self._shard_plan(X, y, sample_weight, beside)
+        else:
+            plan = self._build(
+                self._validate(
+                    X, y, sample_weight, y_upper, X_val, y_val, y_upper_val, sample_weight_val, groups
+                )
+            )
         progress = Progress(self, plan, X, y, sample_weight)
         with naming_training_memory(plan.network.n_parameters, self.n_estimators):
             (trained,) = train_plans(
@@ -538,6 +565,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         y_upper_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        min_rows: int = 2,
     ) -> TrainingSet:
         """Arguments of ``fit`` as a TrainingSet; what cannot be trained on is refused here."""
         self._check_settings(watched=X_val is not None)
@@ -552,7 +581,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         continues = self._continues()
         check_numeric(y)
         columns = self._read(X, y, categorical=self._declared_categories(continues), reset=not continues)
-        targets = check_targets_of(columns, y, self, y_upper)
+        targets = check_targets_of(columns, y, self, y_upper, min_rows)
         if continues and (self.target_ndim_, self.n_outputs_) != (targets.ndim, targets[:1].size):
             fitted = (len(targets), self.n_outputs_)[: self.target_ndim_]
             raise ValueError(f"warm_start=True goes on with a target of shape {fitted}, got {targets.shape}.")
@@ -565,7 +594,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows=2, group=group)
+        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows, group=group)
         watched = None
         if X_val is not None and y_val is not None:
             with naming("X_val"):
@@ -649,7 +678,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
     def _check_stored(self, *names: str) -> None:
         """Refuse to go on without what ``fit`` sets: these names, and those that predictions need."""
         self._check_fitted(*TO_PREDICT, *names)
-        parameters = network_from(**self._architecture).shapes
+        parameters = self._network().shapes
         self._check_fitted(*(f"{name}_" for name in EMBEDDING_NAMES if name in parameters))
 
     def _architecture_for(self, embedding: TableEmbedding, n_outputs: int) -> dict[str, Any]:
@@ -687,27 +716,31 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 f"got n_estimators={self.n_estimators}."
             )
 
-    def _build(self, data: TrainingSet) -> Plan:
+    def _build(self, data: TrainingSet, seed: int | None = None, group: ProcessGroup | None = None) -> Plan:
         """Members, their rows and their first weights."""
         gaps = np.flatnonzero(data.standardization.x_gaps).tolist()
-        piecewise, bins = self._bins(data)
+        fitted = {**vars(self)} if self._continues() else None
+        piecewise, bins = bins_for(data, self.numerical_embedding, fitted, group)
         embedding = TableEmbedding(
             data.encoding.n_numbers, tuple(gaps), data.encoding.n_codes, piecewise=piecewise
         )
         architecture = self._architecture_for(embedding, data.rows.y.shape[1])
-        network = network_from(**architecture)
+        network = network_of(**architecture)
         check_independent(data.rows, self.covariance_type)
         check_memory(network, self.n_estimators, data.encoding, data.column_names)
-        seed = self._seed if self._continues() else draw_seed(self.random_state)
-        everything = np.arange(data.n_train)
-        folds, known_folds = [everything[:0]], None
+        if seed is None:
+            seed = self._seed if self._continues() else draw_seed(self.random_state)
+        folds, known_folds = [np.arange(0)], None
         if data.n_watched:
             folds = [np.arange(data.n_train, len(data.rows))]
         elif self.early_stopping:
-            folds, known_folds = self._held_out(data, seed)
+            folds, known_folds = self._held_out(data, seed, group)
         validation = members_folds(folds, self.n_estimators)
         generators = [member_generator(seed, i) for i in range(self.n_estimators)]
-        centers = torch.from_numpy(component_centers(data.rows.head(data.n_train), self.n_components))
+        y, weight, n_rows = data.train.expected, data.train.weight, data.n_train
+        if group is not None:
+            y, weight, n_rows = group.column(y), group.column(weight), sum(group.gather(n_rows))
+        centers = torch.from_numpy(component_centers(y, weight, self.n_components))
         params = torch.stack(
             [network.initial(generator, centers, INITIAL_SPREAD, bins) for generator in generators]
         )
@@ -721,27 +754,20 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             architecture=architecture,
             network=network,
             data=data,
-            train=[np.setdiff1d(everything, fold, assume_unique=True) for fold in validation],
+            train=[rows_without(fold, data.n_train) for fold in validation],
             validation=validation,
             generators=generators,
-            settings=self._settings(data.n_train),
-            batch_size=auto_batch_size(data.n_train) if self.batch_size == "auto" else self.batch_size,
+            settings=self._settings(n_rows),
+            batch_size=auto_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
             params=params,
             seed=seed,
             folds=known_folds,
+            group=group,
         )
 
-    def _bins(self, data: TrainingSet) -> tuple[PiecewiseLinearEncoding | None, Tensor | None]:
-        """Bins of the columns of numbers, where they are asked for: those of the first fit."""
-        if self._continues():
-            stored = vars(self).get("embedding_bins_")
-            if stored is None:
-                return None, None
-            bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
-            return PiecewiseLinearEncoding(tuple(self._architecture["n_bins"])), bins
-        return fitted_bins(data, N_BINS if self.numerical_embedding in BINNED else 0)
-
-    def _held_out(self, data: TrainingSet, seed: int) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
+    def _held_out(
+        self, data: TrainingSet, seed: int, group: ProcessGroup | None
+    ) -> tuple[list[NDArray[np.intp]], dict[str, Any] | None]:
         """Folds of training rows, of which each network holds out one, and what says which row is in which.
 
         With ``warm_start`` folds begin where they did, so that what was trained on is not held out now.
@@ -749,7 +775,8 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         keys, of_groups = data.keys(seed), data.rows.group is not None
         nothing = [np.arange(0)]
         if not self._continues():
-            bounds = fold_bounds(keys, self.validation_fraction)
+            everybodys = keys if group is None else group.column(keys)
+            bounds = fold_bounds(everybodys, self.validation_fraction)
             if not len(bounds):
                 return nothing, None
             return held_out_folds(keys, bounds), {"bounds": bounds, "of_groups": of_groups}
@@ -761,7 +788,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
                 "be held out otherwise now: give X_val and y_val, or set early_stopping=False."
             )
         folds = held_out_folds(keys, self._folds["bounds"])
-        if max(len(fold) for fold in folds) == data.n_train:
+        if group is None and max(len(fold) for fold in folds) == data.n_train:
             raise ValueError(
                 "X must hold rows to train on with warm_start=True, but earlier fits held out all of them."
             )
@@ -826,7 +853,7 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             attributes |= {"resolution_": data.grid.step, "resolution_offset_": data.grid.offset}
         attributes |= bounds_of(self.support, self.limits).attributes
         if self._continues():
-            _append_history(attributes, self)
+            append_history(attributes, {**vars(self)})
         return attributes
 
     def _marginal_attributes(self, data: TrainingSet, shrinkage: float) -> dict[str, Any]:
@@ -920,9 +947,13 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
         self._check_stored()
         return self._networks().rows_at_once
 
+    def _network(self) -> StackedMLP:
+        """The network that was fitted, or is to go on."""
+        return network_of(**self._architecture)
+
     def _networks(self) -> FittedNetworks:
         return FittedNetworks(
-            network_from(**self._architecture),
+            self._network(),
             self._stored_weights(),
             self.calibration_,
             self._standardization(),
@@ -938,15 +969,3 @@ class MDNRegressor(CallbackSupportMixin, DensityRegressorMixin, StoredEstimator)
             member_sizes=(mixture.n_components // n_members,) * n_members,
         )._on(self._grid())
         return TargetBounds.from_attributes(vars(self)).predicted(latent)
-
-
-def _append_history(attributes: dict[str, Any], earlier: MDNRegressor) -> None:
-    """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
-    n_earlier = len(earlier.n_iter_)
-    for name in ("loss_curve_", "validation_scores_"):
-        past = getattr(earlier, name)
-        attributes[name][:n_earlier] = [
-            np.concatenate(pair) for pair in zip(past, attributes[name][:n_earlier], strict=True)
-        ]
-    for name in ("n_iter_", "n_skipped_steps_"):
-        attributes[name][:n_earlier] += getattr(earlier, name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
 from sklearn_mdn._distributions.records import Grid
 from sklearn_mdn._estimators.folds import row_keys
+from sklearn_mdn._estimators.inputs import Inputs, index_type, row_blocks, sorted_rows
+from sklearn_mdn._estimators.moments import fitted_scaler
 from sklearn_mdn._mixtures.recorded import log_probability
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
@@ -37,7 +38,7 @@ class Table:
     what each row belongs to. With ``reach`` (n, D), targets are records, of which y has the places.
     """
 
-    x: NDArray[np.float64]
+    x: Inputs
     y: NDArray[np.float64]
     weight: NDArray[np.float64]
     group: NDArray[np.float64] | None = None
@@ -49,7 +50,15 @@ class Table:
     def head(self, n_rows: int) -> Table:
         group = None if self.group is None else self.group[:n_rows]
         reach = None if self.reach is None else self.reach[:n_rows]
-        return Table(self.x[:n_rows], self.y[:n_rows], self.weight[:n_rows], group, reach)
+        return Table(self.x.head(n_rows), self.y[:n_rows], self.weight[:n_rows], group, reach)
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """Targets, (n, D); where they lie in an interval, the mean there of a standard normal variable."""
+        if self.reach is None:
+            return self.y
+        _, expected, _ = log_probability(torch.from_numpy(self.y), torch.from_numpy(self.reach))
+        return np.asarray(expected.numpy())
 
     @property
     def observed(self) -> NDArray[np.float64]:
@@ -58,7 +67,7 @@ class Table:
 
 
 def canonical_rows(
-    x: NDArray[np.float64],
+    x: Inputs | NDArray[np.float64],
     y: NDArray[np.float64],
     weight: NDArray[np.float64] | None,
     group: NDArray[np.float64] | None = None,
@@ -69,28 +78,33 @@ def canonical_rows(
     Weighted and repeated data, weights on any scale, and any order of rows become the same arrays, so
     that a fit to them is the same to the last bit. Equal rows of different groups stay apart.
     """
-    present = present_rows(weight, len(x))
-    weight = np.ones(len(x)) if weight is None else weight / weight.max()
-    observed = y if reach is None else np.concatenate([y, reach], axis=1)
-    parts = [x, observed, *([] if group is None else [group[:, None]]), weight[:, None]]
-    rows = np.concatenate(parts, axis=1)[present]
-    rows = rows + 0.0  # -0.0 becomes 0.0
-    rows[np.isnan(rows)] = np.inf  # a gap equals a gap, and no other number of x is infinite
-    rows = rows[np.lexsort(rows.T[::-1])]
-    differs = np.any(rows[1:, :-1] != rows[:-1, :-1], axis=1)
-    first = np.flatnonzero(np.concatenate([[True], differs]))
-    merged = counted(np.add.reduceat(rows[:, -1], first))
-    n_features, n_targets, n_values = x.shape[1], y.shape[1], x.shape[1] + observed.shape[1]
-    observed = rows[first, n_features:n_values]
-    kept = np.ascontiguousarray(rows[first, :n_features])
-    kept[np.isinf(kept)] = np.nan
+    x = x if isinstance(x, Inputs) else Inputs.of(x)
+    present = np.flatnonzero(present_rows(weight, len(x)))
+    weight = None if weight is None else weight / weight.max()
+    observed = [y] if reach is None else [y, reach]
+    columns = [*x.columns, *((values, place) for values in observed for place in range(y.shape[1]))]
+    columns += [] if group is None else [(group[:, np.newaxis], 0)]
+    n_values = len(columns)
+    columns += [] if weight is None else [(weight[:, np.newaxis], 0)]
+    order, differs = sorted_rows(columns, present.astype(index_type(len(x))), n_values)
+    first = np.flatnonzero(differs)
+    if weight is None:
+        merged = counted(np.diff(first, append=len(order)).astype(np.float64))
+    else:
+        merged = counted(np.add.reduceat(weight[order], first))
+    order = order[first]
     return Table(
-        x=kept,
-        y=np.ascontiguousarray(observed[:, :n_targets]),
-        weight=merged * (len(merged) / merged.sum()),
-        group=None if group is None else rows[first, n_values].copy(),
-        reach=None if reach is None else np.ascontiguousarray(observed[:, n_targets:]),
+        x=x.take(order),
+        y=y[order] + 0.0,  # -0.0 becomes 0.0
+        weight=alike(merged * (len(merged) / merged.sum())),
+        group=None if group is None else group[order],
+        reach=None if reach is None else reach[order] + 0.0,
     )
+
+
+def alike(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights, as one number that takes no memory for each row where they are equal."""
+    return np.broadcast_to(weight[0], weight.shape) if (weight == weight[0]).all() else weight
 
 
 def present_rows(weight: NDArray[np.float64] | None, n_rows: int) -> NDArray[np.bool_]:
@@ -111,18 +125,30 @@ def encoded_rows(
     Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
     """
     if encoding is not None:
-        return canonical_rows(encoding.encode(columns), y, weight, group, reach), encoding
+        return canonical_rows(inputs_of(columns, encoding), y, weight, group, reach), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
-    table = canonical_rows(every.encode(columns), y, weight, group, reach)
-    codes = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
+    inputs = inputs_of(columns, every)
+    table = canonical_rows(inputs, y, weight, group, reach)
+    if not every.codes:
+        return table, every
+    distinct = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
     counts = [
         np.bincount(column, minlength=len(known) + 1)[1:]
-        for column, known in zip(codes, every.categories, strict=True)
+        for column, known in zip(distinct, every.categories, strict=True)
     ]
     encoding = every.shared(counts)
-    for i, (column, kept) in enumerate(zip(codes, encoding.codes, strict=True)):
-        table.x[:, every.n_numbers + i] = kept[column - 1]
+    # Again, now that rare categories share a code; 0 is of rows that do not count.
+    recoded = [
+        np.concatenate([[0], kept])[column]
+        for kept, column in zip(encoding.codes, inputs.codes.T, strict=True)
+    ]
+    table = replace(table, x=table.x.recoded(np.stack(recoded, axis=1).astype(np.int32)))
     return table, encoding
+
+
+def inputs_of(columns: Columns, encoding: Encoding) -> Inputs:
+    """The rows of a table, its categories as codes."""
+    return Inputs.of(columns.numbers, encoding.codes_of(columns))
 
 
 def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,30 +160,6 @@ def counted(weight: NDArray[np.float64]) -> NDArray[np.float64]:
     mantissa, exponent = np.frexp(weight / weight.min())
     units: NDArray[np.float64] = np.ldexp(np.round(np.ldexp(mantissa, WEIGHT_BITS)), exponent - WEIGHT_BITS)
     return units
-
-
-def fitted_scaler(values: NDArray[np.float64], weight: NDArray[np.float64], name: str) -> StandardScaler:
-    """Weighted means and standard deviations of columns, gaps left out; 1 for a constant one."""
-    present = np.isfinite(values)
-    empty = ~present.any(axis=0)
-    if empty.any():
-        values, present = np.where(empty, 0.0, values), present | empty
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaler = StandardScaler().fit(values, sample_weight=weight)
-        spread = np.nanmax(values, axis=0) - np.nanmin(values, axis=0)
-    # StandardScaler takes a spread below n eps |mean| for rounding, and squares that underflow for none.
-    hidden = (scaler.scale_ == 1.0) & (scaler.var_ != 1.0) & (spread > 0.0)
-    if hidden.any():
-        start = values[present.argmax(axis=0), np.arange(values.shape[1])]
-        closer = StandardScaler().fit((values - start)[:, hidden] / spread[hidden], sample_weight=weight)
-        scaler.mean_[hidden] = start[hidden] + spread[hidden] * closer.mean_
-        scaler.scale_[hidden] = spread[hidden] * closer.scale_
-    if not np.isfinite(scaler.var_).all():
-        raise ValueError(
-            f"{name} must have a variance that a float64 can hold, got values as large as "
-            f"{np.nanmax(np.abs(values)):.3g}."
-        )
-    return scaler
 
 
 def spread_within(reach: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -216,19 +218,15 @@ class Standardization:
 
     @classmethod
     def of(cls, table: Table, n_numbers: int) -> Standardization:
-        numbers = table.x[:, :n_numbers]
-        gaps, y_scaler = np.any(np.isnan(numbers), axis=0), fitted_scaler(table.y, table.weight, "y")
-        y_offset, y_scale = y_scaler.mean_, y_scaler.scale_
+        y_scaler = fitted_scaler(table.y, table.weight, "y")
+        x_scaler = fitted_scaler(table.x, table.weight, "X")
+        y_offset, y_scale = y_scaler.mean, y_scaler.scale
         if table.reach is not None:
             least = spread_within(table.reach, table.weight)
             constant = (np.ptp(table.y, axis=0) == 0.0) & (least > 0.0)
             y_scale = np.where(constant, least, np.maximum(y_scale, least))
             y_offset, y_scale = normal_of_records(table, y_offset, y_scale)
-        offset, scale = np.zeros(n_numbers), np.ones(n_numbers)
-        if n_numbers:
-            x_scaler = fitted_scaler(numbers, table.weight, "X")
-            offset, scale = x_scaler.mean_, x_scaler.scale_
-        return cls(offset, scale, gaps, y_offset, y_scale)
+        return cls(x_scaler.mean, x_scaler.scale, x_scaler.gaps, y_offset, y_scale)
 
     def x(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standardised numbers, and behind them the codes as they are."""
@@ -236,6 +234,11 @@ class Standardization:
         numbers = (values[:, :n_numbers] - self.x_offset) / self.x_scale
         numbers[np.isnan(numbers) & ~self.x_gaps] = 0.0
         return numbers if n_numbers == values.shape[1] else np.hstack([numbers, values[:, n_numbers:]])
+
+    def inputs(self, parts: list[Inputs]) -> Inputs:
+        """The same of tables one below the other, when they are asked for."""
+        rows = Inputs(tuple(source for part in parts for source in part.parts))
+        return replace(rows, offset=self.x_offset, scale=self.x_scale, gaps=self.x_gaps)
 
     def y(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return (values - self.y_offset) / self.y_scale
@@ -248,10 +251,29 @@ class Standardization:
         return np.concatenate(reaches) / self.y_scale
 
 
+def number_range(x: Inputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the largest of each column of numbers; of one of gaps its mean, 0."""
+    low, high = np.full(x.n_numbers, np.inf), np.full(x.n_numbers, -np.inf)
+    for part in row_blocks(len(x), x.at_once):
+        numbers = x[part, : x.n_numbers]
+        low, high = np.fmin(low, np.fmin.reduce(numbers)), np.fmax(high, np.fmax.reduce(numbers))
+    known = low <= high
+    return np.where(known, low, 0.0), np.where(known, high, 0.0)
+
+
+def effective_rows(weight: NDArray[np.float64]) -> float:
+    """So many rows of equal weight say as much of a mean (Kish 1965, "Survey sampling")."""
+    return float(weight.sum() ** 2 / (weight @ weight))
+
+
 @final
 @dataclass(frozen=True)
 class TrainingSet:
-    """Standardised rows: ``n_train`` to train on, then those that only early stopping watches."""
+    """Standardised rows: ``n_train`` to train on, then those that only early stopping watches.
+
+    ``number_range`` has the least and the largest numbers to train on, and they say as much of a mean as
+    ``effective_rows`` of equal weight.
+    """
 
     rows: Table
     n_train: int
@@ -260,6 +282,8 @@ class TrainingSet:
     target_ndim: int
     column_names: tuple[str, ...]
     target_names: tuple[str, ...] | None
+    number_range: tuple[NDArray[np.float64], NDArray[np.float64]]
+    effective_rows: float
     grid: Grid | None = None
     transformer: BoundTransformer | None = None
 
@@ -278,24 +302,35 @@ class TrainingSet:
     ) -> TrainingSet:
         parts = [table] if watched is None else [table, watched]
         rows = Table(
-            x=standardization.x(np.concatenate([part.x for part in parts])),
+            x=standardization.inputs([part.x for part in parts]),
             y=standardization.y(np.concatenate([part.y for part in parts])),
             weight=np.concatenate([part.weight for part in parts]),
             group=table.group,
             reach=standardization.reach(parts),
         )
         names = column_names, target_names
-        return cls(rows, len(table), encoding, standardization, target_ndim, *names, grid, transformer)
+        of_rows = number_range(rows.x.head(len(table))), effective_rows(table.weight)
+        return cls(
+            rows, len(table), encoding, standardization, target_ndim, *names, *of_rows, grid, transformer
+        )
 
     def keys(self, seed: int) -> NDArray[np.float64]:
         """A number in [0, 1) for each training row, its group's or its own, on which its fold hangs.
 
         Standardised values count to a millionth, so that units, and how they are rounded, are nothing to it.
         """
-        table = self.rows.head(self.n_train)
+        table, keys = self.rows, np.empty(self.n_train)
         if table.group is not None:
             return row_keys(table.group[:, np.newaxis], seed)
-        return row_keys(np.round(np.hstack([table.x, table.y]) * 2.0**20), seed)
+        for part in row_blocks(self.n_train, table.x.at_once):
+            values = np.hstack([table.x[part], table.y[part]])
+            keys[part] = row_keys(np.round(values * 2.0**20), seed)
+        return keys
+
+    @property
+    def code_columns(self) -> list[NDArray[np.int64]]:
+        """The codes of each categorical column, (n,)."""
+        return list(self.rows.x[:, self.encoding.n_numbers :].astype(np.int64).T)
 
     @property
     def hidden(self) -> NDArray[np.float64]:
@@ -303,10 +338,10 @@ class TrainingSet:
 
         So each category stands once in an epoch, about, for one that is not known, whatever its size.
         """
-        codes = self.rows.x[:, self.encoding.n_numbers :].astype(np.int64)
-        counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes.T]
-        shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes.T, strict=True)]
-        return np.stack(shares, axis=1) if shares else np.empty(codes.shape)
+        codes = self.code_columns
+        counts = [np.bincount(column[: self.n_train], minlength=column.max() + 1) for column in codes]
+        shares = [1.0 / (count[column] + 1.0) for count, column in zip(counts, codes, strict=True)]
+        return np.stack(shares, axis=1) if shares else np.empty((len(self.rows), 0))
 
     def log_units(self, rows: NDArray[np.intp]) -> float:
         """What the mean log-likelihood of these rows gains in standardised units.
@@ -325,6 +360,11 @@ class TrainingSet:
         slope = self.transformer.derivative(self.transformer.inverse_transform(z))
         units = np.where(exact, log_scale - np.log(slope), 0.0).sum(axis=1)
         return float(weight @ units / weight.sum())
+
+    @property
+    def train(self) -> Table:
+        """The rows to train on."""
+        return self.rows.head(self.n_train)
 
     @property
     def n_watched(self) -> int:

@@ -43,7 +43,7 @@ class MixtureHead:
     reg_covar: float
 
     @cached_property
-    def _scale_shape(self) -> tuple[int, int]:
+    def scale_shape(self) -> tuple[int, int]:
         """Components and entries of the scale block."""
         entries = {
             "spherical": 1,
@@ -55,7 +55,7 @@ class MixtureHead:
 
     @cached_property
     def sizes(self) -> list[int]:
-        scale_components, entries = self._scale_shape
+        scale_components, entries = self.scale_shape
         return [self.n_components, self.n_components * self.n_targets, scale_components * entries]
 
     def __call__(self, outputs: Tensor) -> Mixture:
@@ -68,10 +68,10 @@ class MixtureHead:
         batch = outputs.shape[:-1]
         means = means.view(*batch, self.n_components, self.n_targets)
         # elementwise functions of a slice take four times as long
-        return logits, means, raw.view(*batch, *self._scale_shape).contiguous()
+        return logits, means, raw.view(*batch, *self.scale_shape).contiguous()
 
     @property
-    def _diagonal(self) -> bool:
+    def diagonal(self) -> bool:
         return self.covariance_type in ("spherical", "diag") or self.n_targets == 1
 
     @cached_property
@@ -83,7 +83,7 @@ class MixtureHead:
 
     def _positive(self, raw: Tensor) -> Tensor:
         """The scale's entries: deviations, or lower triangles with a positive diagonal."""
-        if self._diagonal:
+        if self.diagonal:
             return softplus(raw)
         *_, on_diagonal = self._places
         entries = raw.clone()
@@ -98,7 +98,7 @@ class MixtureHead:
 
     def _scale(self, entries: Tensor) -> Scale:
         """The scale with ``reg_covar`` on the diagonal of its covariances."""
-        if self._diagonal:
+        if self.diagonal:
             return DiagonalScale(entries.square().add_(self.reg_covar).sqrt_(), self.n_targets)
         return CholeskyScale(add_to_diagonal(self._triangle(entries), self.reg_covar))
 
@@ -134,7 +134,7 @@ class MixtureHead:
 
     def initial_outputs(self, centers: Tensor, spread: float) -> Tensor:
         """Outputs (of the bias) that put component k at ``centers[k]``, all with std ``spread``."""
-        scale_components, entries = self._scale_shape
+        scale_components, entries = self.scale_shape
         raw = centers.new_full((scale_components, entries), math.log(math.expm1(spread)))
         if self.covariance_type in ("full", "tied"):
             rows, columns = torch.tril_indices(self.n_targets, self.n_targets, device=centers.device)

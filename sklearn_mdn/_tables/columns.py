@@ -35,11 +35,14 @@ WAY_OUT = {
 @final
 @dataclass(frozen=True)
 class Columns:
-    """What a table holds: ``numbers`` (n, .) float64 with NaN for gaps, ``labels`` with None for gaps."""
+    """What a table holds: ``numbers`` (n, .) with NaN for gaps, ``labels`` with None for gaps.
+
+    Numbers are float64, or float32 as they came.
+    """
 
     names: tuple[str, ...]
     is_categorical: Mask
-    numbers: NDArray[np.float64]
+    numbers: NDArray[np.floating[Any]]
     labels: tuple[Labels, ...]
 
     def __len__(self) -> int:
@@ -68,7 +71,7 @@ def read_columns(X: Any, categorical: Any) -> Columns:
 
 def _check_finite(columns: Columns) -> None:
     """Refuse infinite numbers; gaps are NaN."""
-    infinite = np.isinf(columns.numbers).any(axis=0)
+    infinite = np.array([np.isinf(column).any() for column in columns.numbers.T], dtype=bool)
     if infinite.any():
         place = np.flatnonzero(~columns.is_categorical)[np.argmax(infinite)]
         raise ValueError(
@@ -98,7 +101,8 @@ def _of_array(X: Any, categorical: Any) -> Columns:
     chosen = _declared(categorical, len(names), None)
     if given.dtype.kind not in "OSU":
         mask = np.array([choice is True for choice in chosen], dtype=bool)
-        numbers = check_array(given, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=0)
+        types = [np.float64, np.float32]
+        numbers = check_array(given, dtype=types, ensure_all_finite=False, ensure_min_samples=0)
         labels = tuple(_number_labels(numbers[:, i]) for i in np.flatnonzero(mask))
         return Columns(names, mask, numbers[:, ~mask] if mask.any() else numbers, labels)
     read = [
@@ -109,7 +113,8 @@ def _of_array(X: Any, categorical: Any) -> Columns:
 
 def _assembled(names: tuple[str, ...], read: list[tuple[bool, NDArray[Any]]], n_rows: int) -> Columns:
     numbers = [values for is_category, values in read if not is_category]
-    matrix = np.empty((n_rows, len(numbers)))
+    narrow = bool(numbers) and all(values.dtype == np.float32 for values in numbers)
+    matrix = np.empty((n_rows, len(numbers)), dtype=np.float32 if narrow else np.float64)
     for i, values in enumerate(numbers):
         matrix[:, i] = values
     mask = np.array([is_category for is_category, _ in read], dtype=bool)
@@ -125,7 +130,9 @@ def _read_series(column: Any, name: str, chosen: bool | None) -> tuple[bool, NDA
     if dtype == nw.Object:
         return _read_objects(_listed(column), name, chosen, "object")
     if dtype.is_numeric() or dtype == nw.Boolean:
-        values = column.cast(nw.Float64).fill_null(np.nan).to_numpy().astype(np.float64, copy=False)
+        kind = np.float32 if dtype == nw.Float32 else np.float64
+        values = column.cast(dtype if kind == np.float32 else nw.Float64)
+        values = values.fill_null(np.nan).to_numpy().astype(kind, copy=False)
         return (True, _number_labels(values)) if chosen else (False, values)
     if dtype in CATEGORICAL_TYPES:
         if chosen is False:

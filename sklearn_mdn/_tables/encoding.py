@@ -80,15 +80,19 @@ class Encoding:
             codes.append(np.where(common, np.cumsum(common), SHARED))
         return Encoding(self.is_categorical, self.categories, tuple(codes))
 
+    def codes_of(self, columns: Columns) -> NDArray[np.int32]:
+        """The codes of the categorical columns, (n, c)."""
+        codes = np.empty((len(columns), len(columns.labels)), dtype=np.int32)
+        fitted = zip(self.categories, self.codes, columns.labels, columns.categorical_names, strict=True)
+        for i, (categories, known, labels, name) in enumerate(fitted):
+            codes[:, i] = _codes(categories, known, labels, name)
+        return codes
+
     def encode(self, columns: Columns) -> NDArray[np.float64]:
         """Numbers, NaN for gaps, and behind them the codes of the categorical columns, (n, d)."""
-        encoded = np.empty((len(columns), columns.numbers.shape[1] + len(columns.labels)))
-        n_numbers = columns.numbers.shape[1]
-        encoded[:, :n_numbers] = columns.numbers
-        fitted = zip(self.categories, self.codes, columns.labels, columns.categorical_names, strict=True)
-        for i, (categories, codes, labels, name) in enumerate(fitted):
-            encoded[:, n_numbers + i] = _codes(categories, codes, labels, name)
-        return encoded
+        if not columns.labels:
+            return columns.numbers.astype(np.float64)
+        return np.hstack([columns.numbers, self.codes_of(columns)], dtype=np.float64)
 
 
 def room_for(n_codes: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def holds_dates(values: pandas.Series) -> bool:
     return all(isinstance(value, str) and DATE.fullmatch(value) for value in values.dropna())
 
 
-def remarks_on_numbers(name: str, numbers: NDArray[np.float64]) -> list[str]:
+def remarks_on_numbers(name: str, numbers: NDArray[np.floating[Any]]) -> list[str]:
     """What may mislead in a column of numbers, NaN for gaps: it is constant, or counts the rows."""
     present = numbers[~np.isnan(numbers)]
     if np.ptp(present) == 0.0:

@@ -189,9 +189,10 @@ def _feature(path: str | Path, name: str, values: pandas.Series) -> tuple[pandas
         labels = columns.labels[0]
         meaning, remarks = "taken as a category", remarks_on_labels(name, labels)
     else:
-        _check_size(path, name, columns.numbers)
+        numbers = columns.numbers.astype(np.float64)
+        _check_size(path, name, numbers)
         meaning = "for which the network learns a number"
-        remarks = remarks_on_numbers(name, columns.numbers[:, 0])
+        remarks = remarks_on_numbers(name, numbers[:, 0])
     if n_missing:
         notes.append(f"Column '{name}': {_count(n_missing, 'missing value')}, {meaning}.")
     return values, notes + remarks
@@ -201,7 +202,7 @@ def _infinite(values: pandas.Series) -> pandas.Series:
     return values.isin([np.inf, -np.inf])
 
 
-def _check_size(path: str | Path, name: str, values: NDArray[np.float64]) -> None:
+def _check_size(path: str | Path, name: str, values: NDArray[np.floating[Any]]) -> None:
     largest = np.nanmax(np.abs(values))
     if largest > LARGEST:
         raise TableError(f"{path}: '{name}' has values as large as {largest:g}, {LARGEST:g} is the most")

@@ -6,7 +6,7 @@ It knows an objective, rows and members; it knows neither mixtures nor scikit-le
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, final
@@ -34,6 +34,9 @@ AVERAGING = 0.99
 
 # Rows of all members together that validation evaluates at once, and numbers that it may make of them.
 VALIDATION_BLOCK, VALIDATION_NUMBERS = 1 << 14, 1 << 23
+
+# Of these the rows that go through the layers at once.
+LAYER_ROWS = 1 << 11
 
 
 class Derivative(Protocol):
@@ -75,6 +78,28 @@ class Objective(Protocol):
     def calibrated(self, params: Tensor, x: Tensor, y: Tensor) -> Tensor: ...
 
 
+class Feed(Protocol):
+    """Where rows come from: ``held_out`` stays, and an epoch goes through the ``parts``."""
+
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def held_out(self) -> Rows: ...
+
+    def parts(self, members: list[Member], epoch: int) -> Iterator[tuple[list[Member], Rows]]: ...
+
+
+class Group(Protocol):
+    """Processes that train the same networks, each on rows of its own."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over the processes."""
+
+    def sum_step(self, share: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
+        """Put the sum of the processes' shares of a gradient (S, P) in its place; returns that of losses."""
+
+
 def rows_at_once(objective: Objective) -> int:
     """Rows of all members together that can be scored under all calibrations at once."""
     return max(1, min(VALIDATION_BLOCK, VALIDATION_NUMBERS // objective.numbers_a_row))
@@ -94,9 +119,15 @@ class MemberSettings:
     tol: float = 0.0
     n_iter_no_change: float = math.inf
     warm_up: float = 0.05
+    falls: bool = True
 
     def rates(self, steps: Tensor, n_steps: int) -> Tensor:
-        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017)."""
+        """Learning rates of steps: linear warm-up, then half a cosine to 0 (Loshchilov and Hutter 2017).
+
+        Always the highest one if it does not fall.
+        """
+        if not self.falls:
+            return torch.full(steps.shape, self.learning_rate, dtype=torch.float64, device="cpu")
         warm = max(1, math.ceil(self.warm_up * n_steps))
         fall = 0.5 * (1.0 + torch.cos(math.pi * (steps - warm + 1).double() / (n_steps - warm + 1)))
         return self.learning_rate * torch.where(steps < warm, (steps + 1).double() / warm, fall)
@@ -121,7 +152,14 @@ class History:
 class TrainingState:
     """Everything that changes: a row of each matrix is a member still in training."""
 
-    def __init__(self, params: Tensor, objective: Objective, rows: Rows, members: list[Member]) -> None:
+    def __init__(
+        self,
+        params: Tensor,
+        objective: Objective,
+        rows: Feed,
+        members: list[Member],
+        group: Group | None = None,
+    ) -> None:
         self.histories = [History() for _ in members]
         self.result = params.clone()
         self.active = torch.arange(len(members), device="cpu")
@@ -134,7 +172,24 @@ class TrainingState:
         self.objective = objective
         self.derivative = objective.derivative(self.params)
         self.members, self.rows = members, rows
-        self.held_out = validation_rows(members, rows)
+        self.group = group
+        self.hold_out()
+
+    def hold_out(self) -> None:
+        """Find the rows that each member holds out, and its share of what all processes hold out."""
+        rows = self.rows.held_out
+        self.held_out = validation_rows(self.members, rows)
+        self.holds_out = [len(member.validation) > 0 for member in self.members]
+        # Of the rows that each member trains on, and of the weight of those that it holds out.
+        self.share = self.held_share = torch.ones(len(self.members), dtype=self.params.dtype, device="cpu")
+        if self.group is not None and self.members:
+            weight = [rows.weight[member.validation.long()].double().sum() for member in self.members]
+            trained = [len(member.train) for member in self.members]
+            own = torch.stack([torch.tensor(trained, device="cpu").double(), torch.stack(weight).cpu()])
+            total = self.group.sum(own)
+            self.holds_out = (total[1] > 0.0).tolist()
+            shares = own / total.clamp_min(torch.finfo(own.dtype).tiny)
+            self.share, self.held_share = shares.to(self.params)
 
     def snapshot(self) -> Tensor:
         """Each member's best parameters so far, (S, P)."""
@@ -155,7 +210,7 @@ class TrainingState:
             setattr(self, name, getattr(self, name)[on_device])
         self.objective = self.objective.select(on_device)
         self.derivative = self.objective.derivative(self.params)
-        self.held_out = validation_rows(self.members, self.rows)
+        self.hold_out()
 
 
 @final
@@ -239,10 +294,11 @@ def autocast_off(device_type: str) -> AbstractContextManager[object]:
 def train(
     objective: Objective,
     params: Tensor,
-    rows: Rows,
+    rows: Feed,
     members: list[Member],
     settings: list[MemberSettings],
     on_epoch: Callable[[int, TrainingState], bool] | None = None,
+    group: Group | None = None,
 ) -> TrainingState:
     """Train a stack.
 
@@ -252,12 +308,14 @@ def train(
         Log-likelihood of rows.
     params : Tensor of shape (S, P)
         Where each member starts; left as it is.
-    rows : Rows
+    rows : Rows or RowStream
     members : list of S Member
         One without validation rows ends with its last (averaged) weights, any other with its best ones.
     settings : list of S MemberSettings
     on_epoch : callable, optional
         Called after each epoch with its number and the state; training stops when it returns True.
+    group : Group, optional
+        Other processes that train the same members, each on rows of its own.
 
     Returns
     -------
@@ -267,21 +325,53 @@ def train(
     n_rows = sum(member.rows_per_step for member in members)
     # Inference mode spares small operations a sixth of their time, where autograd would keep its books.
     with threads_for(n_rows), autocast_off(params.device.type), torch.inference_mode():
-        return _train(objective, params, rows, members, settings, on_epoch)
+        return _train(objective, params, rows, members, settings, on_epoch, group)
+
+
+@final
+@dataclass(frozen=True)
+class Going:
+    """What one pass over rows leaves for the next: a row of each matrix (S, P) is a member."""
+
+    params: Tensor
+    average: Tensor
+    first: Tensor
+    second: Tensor
+    n_updates: Tensor
+
+
+def one_pass(
+    objective: Objective, before: Going, rows: Rows, members: list[Member], settings: list[MemberSettings]
+) -> tuple[TrainingState, Going]:
+    """An epoch that goes on from earlier ones; nothing is held out, and what counts is the average.
+
+    Returns the state, whose histories are of this pass alone, and what it leaves.
+    """
+    n_rows = sum(member.rows_per_step for member in members)
+    device_type = before.params.device.type
+    with threads_for(n_rows), autocast_off(device_type), torch.inference_mode():
+        state = TrainingState(before.params, objective, rows, members)
+        for name in ("average", "first", "second", "n_updates"):
+            getattr(state, name).copy_(getattr(before, name))
+        losses, taken = run_epoch(state, rows, settings, epoch=0)
+        record(state, settings, losses, taken, [], [])
+    names = ("params", "average", "first", "second", "n_updates")
+    return state, Going(*(getattr(state, name).clone() for name in names))
 
 
 def _train(
     objective: Objective,
     params: Tensor,
-    rows: Rows,
+    rows: Feed,
     members: list[Member],
     settings: list[MemberSettings],
     on_epoch: Callable[[int, TrainingState], bool] | None,
+    group: Group | None,
 ) -> TrainingState:
     """The loop of ``train``."""
-    state = TrainingState(params, objective, rows, members)
+    state = TrainingState(params, objective, rows, members, group)
     # 0. The start is the first candidate for the best weights
-    for history, score, calibration in zip(state.histories, *validate(state, rows), strict=True):
+    for history, score, calibration in zip(state.histories, *validate(state, rows.held_out), strict=True):
         if math.isfinite(score):
             history.best_score, history.calibration = score, calibration
     epoch = 0
@@ -290,11 +380,13 @@ def _train(
         current = [settings[i] for i in state.active.tolist()]
         losses, taken = run_epoch(state, rows, current, epoch)
         # 2. Score the held-out rows and keep the best weights
-        record(state, current, losses, taken, *validate(state, rows))
+        record(state, current, losses, taken, *validate(state, rows.held_out))
         # 3. Report
         epoch += 1
         with torch.inference_mode(mode=False):  # what is called may be anything
             stop = on_epoch is not None and on_epoch(epoch, state)
+            if group is not None:
+                stop = bool(group.sum(torch.tensor(float(stop), device="cpu")) > 0.0)
         # 4. Let the finished members leave the stack
         going = [
             not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
@@ -305,30 +397,44 @@ def _train(
 
 
 def run_epoch(
-    state: TrainingState, rows: Rows, settings: list[MemberSettings], epoch: int
+    state: TrainingState, rows: Feed, settings: list[MemberSettings], epoch: int
 ) -> tuple[Tensor, Tensor]:
     """All steps of an epoch.
 
     Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
     """
-    rates = learning_rates(state.members, settings, epoch).to(state.params)
+    whole = [member.n_steps for member in state.members]
+    total = torch.zeros(len(whole), dtype=torch.float64, device="cpu")
+    counts = torch.zeros(len(whole), 2, dtype=torch.int64, device="cpu")
+    for members, part in rows.parts(state.members, epoch):
+        done = [epoch * n_steps + n for n_steps, n in zip(whole, counts[:, 1].tolist(), strict=True)]
+        rates = learning_rates(members, settings, done, whole).to(state.params)
+        loss, taken = run_steps(state, part, members, settings, rates)
+        total += loss
+        counts += torch.stack([taken, torch.tensor([m.n_steps for m in members], device="cpu")], dim=1)
+    return total / counts[:, 0], counts
+
+
+def run_steps(
+    state: TrainingState, rows: Rows, members: list[Member], settings: list[MemberSettings], rates: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A step for each of the ``rates``; returns sums of losses and how many steps were taken, (S,)."""
     optimizer = Adam(settings, state, rates)
     dropout = [setting.dropout for setting in settings]
     widths = state.objective.hidden_widths
     losses, moved = [], []
-    for step, batch in enumerate(epoch_batches(state.members, rows)):
-        batch = hide_codes(state.members, step, batch)
-        keep = dropout_factors(state.members, dropout, widths, step, batch)
+    for step, batch in enumerate(epoch_batches(members, rows)):
+        batch = hide_codes(members, step, batch)
+        keep = dropout_factors(members, dropout, widths, step, batch)
         loss, gradient = loss_and_gradient(state, batch, keep)
+        if state.group is not None:
+            loss = state.group.sum_step(state.share, loss, gradient)
         moved.append(optimizer.step(state, step, loss, gradient, batch.active))
         losses.append(loss)
     state.n_updates += optimizer.taken
     taken, loss = torch.stack(moved).cpu(), torch.stack(losses).cpu().double()
-    n_taken = taken.sum(0)
-    n_active = torch.tensor([member.n_steps for member in state.members], device="cpu")
     # One after the other, so that steps which others have and a member has not add nothing to its rounding.
-    total = torch.where(taken, loss, 0.0).cumsum(0)[-1]
-    return total / n_taken, torch.stack([n_taken, n_active], dim=1)
+    return torch.where(taken, loss, 0.0).cumsum(0)[-1], taken.sum(0)
 
 
 def loss_and_gradient(
@@ -343,16 +449,23 @@ def loss_and_gradient(
     return (batch.weight * log_likelihood).sum(1), gradient
 
 
-def learning_rates(members: list[Member], settings: list[MemberSettings], epoch: int) -> Tensor:
-    """Rates of the steps of an epoch, (steps, S, 1); 0 where a member has no such step."""
+def learning_rates(
+    members: list[Member], settings: list[MemberSettings], done: list[int], whole: list[int]
+) -> Tensor:
+    """Rates of the members' next steps, (steps, S, 1); 0 where a member has no such step.
+
+    ``done`` are the steps taken so far, ``whole`` those of an epoch.
+    """
     n_steps = max(member.n_steps for member in members)
     rates = torch.zeros(n_steps, len(members), 1, dtype=torch.float64, device="cpu")
-    alike: dict[tuple[MemberSettings, int], list[int]] = {}
-    for i, (member, setting) in enumerate(zip(members, settings, strict=True)):
-        alike.setdefault((setting, member.n_steps), []).append(i)
-    for (setting, own), places in alike.items():
-        steps = epoch * own + torch.arange(own, device="cpu")
-        rates[:own, places] = setting.rates(steps, setting.max_iter * own).view(-1, 1, 1)
+    alike: dict[tuple[MemberSettings, int, int, int], list[int]] = {}
+    for i, key in enumerate(zip(settings, (m.n_steps for m in members), done, whole, strict=True)):
+        alike.setdefault(key, []).append(i)
+    for (setting, own, first, in_epoch), places in alike.items():
+        last = setting.max_iter * in_epoch
+        # Where buffers are filled in another way, an epoch may have a step more.
+        steps = (first + torch.arange(own, device="cpu")).clamp_max(last - 1)
+        rates[:own, places] = setting.rates(steps, last).view(-1, 1, 1)
     return rates
 
 
@@ -374,10 +487,18 @@ def validate(state: TrainingState, rows: Rows) -> tuple[list[float], list[float]
             for start in range(0, n_rows, at_once):
                 part = slice(start, start + at_once)
                 index, weight = group.index[some, part], group.factor[some, part]
-                log_likelihood = state.objective.calibrated(params, rows.x[index], rows.y[index])
+                log_likelihood = torch.cat(
+                    [
+                        state.objective.calibrated(params, rows.x[places], rows.y[places])
+                        for places in torch.split(index, max(1, LAYER_ROWS // len(some)), dim=1)
+                    ],
+                    dim=-1,
+                )
                 total[:, members] += (weight * log_likelihood.masked_fill(weight == 0.0, 0.0)).sum(-1)
+    if state.group is not None:
+        total = state.group.sum(total * state.held_share)
     best, choice = total.cpu().max(dim=0)
-    empty = torch.tensor([len(member.validation) == 0 for member in state.members], device="cpu")
+    empty = ~torch.tensor(state.holds_out, device="cpu")
     scores: list[float] = best.masked_fill(empty, math.nan).tolist()
     return scores, [calibrations[i] for i in choice.tolist()]
 
@@ -393,7 +514,7 @@ def record(
     """Write the epoch into the histories, keep best weights, and mark who is to stop."""
     improved = []
     for place, (i, setting) in enumerate(zip(state.active.tolist(), settings, strict=True)):
-        history, held_out = state.histories[i], len(state.members[place].validation) > 0
+        history, held_out = state.histories[i], state.holds_out[place]
         n_taken, n_active = taken[place].tolist()
         history.n_skipped += int(n_active - n_taken)
         if n_taken == 0:

@@ -13,6 +13,9 @@ from torch import Tensor
 # About so many numbers are copied out of the rows at once: a copy for each step takes longer.
 GATHERED_NUMBERS = 1 << 18
 
+# Of so many rows of all members the places are known at once.
+INDEXED_ROWS = 1 << 18
+
 # Rows are made up to a multiple of so many where their number is not given, so that nearly equal members
 # share a size, which does not hang on those around.
 PLACES = 32
@@ -32,49 +35,68 @@ class Rows:
     weight: Tensor
     hidden: Tensor | None = None
 
+    @property
+    def held_out(self) -> Rows:
+        """What ``Member.validation`` refers to."""
+        return self
+
+    def parts(self, members: list[Member], epoch: int) -> Iterator[tuple[list[Member], Rows]]:
+        """All rows of an epoch at once."""
+        yield members, self
+
 
 @final
 @dataclass(frozen=True)
 class Member:
     """What belongs to one member alone: its rows (indices into Rows) and its random stream.
 
-    A batch has places for ``batch_size`` rows, all of which are computed.
+    A batch has places for ``batch_size`` rows, all of which are computed. There are as many batches as rows
+    need, or ``steps`` where that is given. ``fold`` is the number of what it holds out.
     """
 
     train: Tensor
     validation: Tensor
     batch_size: int
     generator: torch.Generator
+    steps: int | None = None
+    fold: int = 0
 
     @property
     def n_steps(self) -> int:
         """Batches an epoch; their sizes differ by at most one row."""
-        return -(-len(self.train) // self.batch_size)
+        return -(-len(self.train) // self.batch_size) if self.steps is None else self.steps
 
     @property
     def rows_per_step(self) -> int:
-        return -(-len(self.train) // self.n_steps)
+        return -(-len(self.train) // max(1, self.n_steps))
 
     @property
     def validation_places(self) -> int:
         return PLACES * -(-len(self.validation) // PLACES)
 
-    def epoch(self) -> tuple[Tensor, Tensor]:
-        """Indices of the rows of an epoch's batches, in a new order, and each one's share, (steps, rows).
+    def epoch(self) -> Tensor:
+        """Indices of the rows of an epoch's batches, in a new order, (steps, rows).
 
-        A place that no row is left for repeats the first row of its batch, with the share 0: what is infinite
-        there is so in the batch itself.
+        A place that no row is left for repeats the first row of its batch: what is infinite there is so in
+        the batch itself.
         """
         n_steps, n_rows = self.n_steps, self.rows_per_step
         n_short = n_steps * n_rows - len(self.train)
         order = self.train[torch.randperm(len(self.train), generator=self.generator, device="cpu")]
         # One row to every batch in turn, so that only the last batches can be a row shorter.
-        places = torch.cat([order, order[n_steps - n_short : n_steps]])
+        places = torch.cat([order, order[n_steps - n_short : n_steps]]) if n_short else order
+        return places.view(n_rows, n_steps).T
+
+    def share(self, steps: slice) -> Tensor:
+        """Each place's share of its batch in some of the steps, 0 where no row is left for it."""
+        first, last, _ = steps.indices(self.n_steps)
+        n_steps, n_rows = max(0, last - first), self.rows_per_step
+        n_short = min(n_steps, last - self.n_steps + self.n_steps * n_rows - len(self.train))
         share = torch.full((n_steps, n_rows), 1.0 / n_rows, dtype=torch.float64, device="cpu")
-        if n_short:
+        if n_short > 0:
             share[-n_short:] = 1.0 / (n_rows - 1)
             share[-n_short:, -1] = 0.0
-        return places.view(n_rows, n_steps).T, share
+        return share
 
 
 @final
@@ -97,25 +119,29 @@ def epoch_batches(members: list[Member], rows: Rows) -> Iterator[Batch]:
     """The batches of one epoch. A member with fewer steps, or rows a step, is padded with weights 0."""
     n_steps = max(member.n_steps for member in members)
     n_rows = max(member.batch_size for member in members)
-    first = torch.cat([member.train[:1] for member in members])
-    index = first.view(1, -1, 1).repeat(n_steps, 1, n_rows)
-    share = torch.zeros(n_steps, len(members), n_rows, dtype=torch.float64, device="cpu")
-    for i, member in enumerate(members):
-        own_index, own_share = member.epoch()
-        index[: member.n_steps, i] = own_index[:, :1]
-        index[: member.n_steps, i, : member.rows_per_step] = own_index
-        share[: member.n_steps, i, : member.rows_per_step] = own_share
-    active = share.sum(-1) > 0.0
-    device, dtype = rows.weight.device, rows.weight.dtype
-    index, active = index.to(device), active.to(device)
-    weight = share.neg_().to(device=device, dtype=dtype) * rows.weight[index]
-    numbers_a_step = index[0].numel() * (rows.x.shape[1] + rows.y.shape[1])
-    steps_at_once = max(1, GATHERED_NUMBERS // numbers_a_step)
-    for start in range(0, n_steps, steps_at_once):
-        part = slice(start, start + steps_at_once)
-        places = index[part]
-        hidden = repeat(None) if rows.hidden is None else rows.hidden[places]
-        yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part], hidden)
+    device = rows.weight.device
+    # What moves to the device moves before the first step; of large tables only the order of rows does.
+    orders = [member.epoch().to(device) for member in members]
+    one = torch.zeros(1, dtype=torch.int64, device="cpu")  # of a member that has no row here
+    first = torch.cat([torch.cat([member.train[:1].long(), one])[:1] for member in members]).to(device)
+    numbers_a_step = len(members) * n_rows * (rows.x.shape[1] + rows.y.shape[1])
+    at_once = max(1, GATHERED_NUMBERS // numbers_a_step)
+    indexed = at_once * max(1, INDEXED_ROWS // (at_once * len(members) * n_rows))
+    for start in range(0, n_steps, indexed):
+        steps = slice(start, min(start + indexed, n_steps))
+        index = first.view(1, -1, 1).repeat(steps.stop - start, 1, n_rows)
+        share = torch.zeros(index.shape, dtype=torch.float64, device="cpu")
+        for i, (member, order) in enumerate(zip(members, orders, strict=True)):
+            own = order[steps]
+            index[: len(own), i] = own[:, :1].long()
+            index[: len(own), i, : member.rows_per_step] = own.long()
+            share[: len(own), i, : member.rows_per_step] = member.share(steps)
+        active = (share.sum(-1) > 0.0).to(device)
+        weight = share.neg_().to(device=device, dtype=rows.weight.dtype) * rows.weight[index]
+        for part in (slice(i, i + at_once) for i in range(0, len(index), at_once)):
+            places = index[part]
+            hidden = repeat(None) if rows.hidden is None else rows.hidden[places]
+            yield from map(Batch, rows.x[places], rows.y[places], weight[part], active[part], hidden)
 
 
 @final

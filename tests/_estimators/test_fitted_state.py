@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators.regressor import N_BINS
+from sklearn_mdn._estimators.architecture import N_BINS
 
 SETTINGS = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 CASES = {

@@ -38,7 +38,7 @@ def test_a_search_holds_each_folds_rows_once(data, monkeypatch):
     """Stacks of four candidates on three folds: three copies of two thirds of the rows, not twelve."""
     seen = []
 
-    def spy(objective, params, rows, members, settings, on_epoch):
+    def spy(objective, params, rows, members, settings, on_epoch, group):
         seen.append((len(rows.x), len(rows.y), len(rows.weight), len(members)))
         return train(objective, params, rows, members, settings, on_epoch)
 
@@ -192,12 +192,12 @@ def test_centers_are_rows_spread_along_the_main_direction(n_targets):
         size=(400, n_targets)
     )
     table = canonical_rows(np.zeros((400, 1)), y, None)
-    centers = component_centers(table, 4)
+    centers = component_centers(table.y, table.weight, 4)
     assert centers.shape == (4, n_targets)
     expected = np.array([-1.5, -0.5, 0.5, 1.5])[:, None] * np.arange(1, n_targets + 1)
     np.testing.assert_allclose(centers, expected, atol=0.1)
     weighted = canonical_rows(np.zeros((400, 1)), y, np.where(np.arange(400) < 200, 1.0, 1e-9))
-    assert (component_centers(weighted, 4)[:, 0] < 0.0).all()
+    assert (component_centers(weighted.y, weighted.weight, 4)[:, 0] < 0.0).all()
 
 
 def test_the_bound_on_a_stack_follows_the_network(data):

@@ -7,9 +7,10 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sklearn_mdn import MDNRegressor, MDNSearchCV
-from sklearn_mdn._estimators import regressor
+from sklearn_mdn._estimators import architecture
 from sklearn_mdn._tables.bins import bin_edges
 
 N_BINS = 8
@@ -25,7 +26,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def _few_bins(monkeypatch):
-    monkeypatch.setattr(regressor, "N_BINS", N_BINS)
+    monkeypatch.setattr(architecture, "N_BINS", N_BINS)
 
 
 @pytest.fixture(params=KINDS)
@@ -102,7 +103,7 @@ def test_beyond_the_training_rows_bins_say_nothing_new(kind):
     far = np.concatenate([X[:1], X[:1]])
     far[:, 0] = np.nanmax(X[:, 0]) * np.array([1.0, 100.0])
     features = network.embedding.forward(
-        model._networks()._tensors, regressor.torch.from_numpy(model._standardization().x(far))[None]
+        model._networks()._tensors, torch.from_numpy(model._standardization().x(far))[None]
     )[0]
     bins = features[:, 5 : 5 + network.embedding.piecewise.n_outputs]
     assert bool((bins[0] == bins[1]).all())

@@ -15,10 +15,11 @@ from sklearn.metrics import r2_score
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn._estimators import prediction, regressor
 from sklearn_mdn._estimators.calibration import HALF_KNOWN, best_factor, factor_of_larger_pool
+from sklearn_mdn._estimators.capacity import auto_batch_size, auto_max_iter
 from sklearn_mdn._estimators.folds import fold_bounds, held_out_folds, members_folds
 from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
-from sklearn_mdn._estimators.regressor import auto_batch_size, auto_max_iter
-from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows, fitted_scaler
+from sklearn_mdn._estimators.moments import fitted_scaler
+from sklearn_mdn._estimators.rows import TrainingSet, canonical_rows
 
 QUICK = {"n_components": 3, "hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 EXACT = QUICK | {"dtype": "float64"}
@@ -637,6 +638,6 @@ def test_small_spreads_are_no_constants(offset, slope):
     values = rng.normal(size=(20_000, 1))
     shifted = offset + slope * values
     scaler = fitted_scaler(shifted, np.ones(20_000), "y")
-    np.testing.assert_allclose((scaler.mean_ - offset) / slope, values.mean(), atol=1e-2)
-    np.testing.assert_allclose(scaler.scale_ / slope, values.std(), rtol=1e-2)
-    assert fitted_scaler(np.full((20_000, 1), offset + slope), np.ones(20_000), "y").scale_ == 1.0
+    np.testing.assert_allclose((scaler.mean - offset) / slope, values.mean(), atol=1e-2)
+    np.testing.assert_allclose(scaler.scale / slope, values.std(), rtol=1e-2)
+    assert fitted_scaler(np.full((20_000, 1), offset + slope), np.ones(20_000), "y").scale == 1.0

@@ -197,7 +197,7 @@ def test_vectors_and_bins_have_a_prior_whose_weight_does_not_grow_with_the_rows(
     weight = torch.full((2, 6), -1.0 / 6.0, dtype=torch.float64)
     with_prior, without = (
         MixtureLikelihood(plan.network, share).derivative(params)(x, y, weight, None)[1]
-        for share in (prior_share(n_rows), None)
+        for share in (prior_share(torch.tensor(n_rows).double()), None)
     )
     vectors = plan.network.split(params)["category_coefs"]
     expected = torch.zeros_like(params)

@@ -228,7 +228,7 @@ def test_each_member_has_its_own_place_in_its_schedule():
     members = [member(range(8), batch_size=4), member(range(12), batch_size=4)]
     settings = [setting(max_iter=5, learning_rate=0.1), setting(max_iter=7, learning_rate=0.2)]
     for epoch in range(5):
-        rates = learning_rates(members, settings, epoch)
+        rates = learning_rates(members, settings, [2 * epoch, 3 * epoch], [2, 3])
         assert rates.shape == (3, 2, 1)
         first, second = settings[0].rates(torch.arange(10), 10), settings[1].rates(torch.arange(21), 21)
         assert rates[:, 0, 0].tolist() == [*first[2 * epoch : 2 * epoch + 2].tolist(), 0.0]
@@ -243,7 +243,7 @@ def test_each_member_has_its_own_place_in_its_schedule():
 def test_an_epoch_deals_each_row_once(n, batch_size):
     rows = torch.arange(100, 100 + n)
     own = Member(rows, rows[:0], batch_size, stream(3))
-    index, share = own.epoch()
+    index, share = own.epoch(), own.share(slice(None))
     assert index.shape == share.shape == (own.n_steps, own.rows_per_step)
     assert index.shape[1] <= batch_size
     present = share > 0
@@ -261,10 +261,10 @@ def test_an_epoch_deals_each_row_once(n, batch_size):
 
 def test_epochs_are_shuffled_by_the_members_own_stream():
     a, b = Member(torch.arange(30), torch.arange(0), 8, stream(1)), member(range(30), seed=1)
-    first = a.epoch()[0]
-    assert torch.equal(first, b.epoch()[0])
-    assert not torch.equal(first, a.epoch()[0])
-    assert not torch.equal(first, member(range(30), seed=2).epoch()[0])
+    first = a.epoch()
+    assert torch.equal(first, b.epoch())
+    assert not torch.equal(first, a.epoch())
+    assert not torch.equal(first, member(range(30), seed=2).epoch())
 
 
 def test_dropout_keeps_the_mean_and_draws_from_the_members_own_stream():
@@ -344,6 +344,15 @@ def test_a_batch_weighs_rows_and_pads_with_nothing():
             assert sorted(seen) == own.train.tolist()
 
 
+@pytest.mark.parametrize("n", [1, 7, 32, 33, 100])
+def test_shares_are_those_of_the_epoch_whatever_steps_are_asked_for(n):
+    own = member(range(n), batch_size=8)
+    whole = own.share(slice(None))
+    for size in range(1, own.n_steps + 2):
+        parts = [own.share(slice(start, start + size)) for start in range(0, own.n_steps + 3, size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
 @pytest.mark.parametrize("numbers", [1, 100, 1000])
 def test_batches_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch, numbers):
     def batches():
@@ -351,6 +360,7 @@ def test_batches_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch, num
 
     expected = list(batches())
     monkeypatch.setattr(rows_module, "GATHERED_NUMBERS", numbers)
+    monkeypatch.setattr(rows_module, "INDEXED_ROWS", numbers // 2)
     for found, whole in zip(batches(), expected, strict=True):
         for name, expected_tensor in vars(whole).items():
             found_tensor = getattr(found, name)
@@ -442,7 +452,7 @@ def test_a_skipped_step_leaves_the_weights_of_the_steps_taken():
     optimizer = torch.optim.AdamW([params], lr=1.0, weight_decay=0.0)
     rates, walk = own.rates(torch.arange(12), 12), member(range(12), batch_size=3)
     losses = []
-    for step, batch in enumerate(torch.cat([walk.epoch()[0] for _ in range(3)])):
+    for step, batch in enumerate(torch.cat([walk.epoch() for _ in range(3)])):
         if 3 not in batch.tolist():
             residual = rows.y[batch, 0] - rows.x[batch] @ params
             loss = 0.5 * residual.square().mean()
