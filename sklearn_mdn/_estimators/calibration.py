@@ -26,8 +26,10 @@ SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
 
 # What a network has to be better than the marginal density on its held-out rows together, times its share
 # squared: the best of some hundred epochs is better by chance alone, by up to about this much, and by a
-# standard error of what it is better by.
-COST = 3.0
+# standard error of what it is better by. Of FEW rows it is twice as much, of fewer more.
+COST, FEW = 3.0, 30.0
+
+TINY = 1e-300  # instead of the weight of no rows
 
 # Rows from which the factor of a larger pool is told half as well as it can be.
 HALF_KNOWN = 50.0
@@ -130,7 +132,8 @@ class HeldOutRows:
             if any(same):
                 sharing.setdefault(same, []).append(i)
         self.folds = list(sharing.values())
-        self.deviations = marginal_deviations(plan.data.effective_rows, plan.network.head.n_components)
+        self.n_rows = plan.data.effective_rows
+        self.deviations = marginal_deviations(self.n_rows, plan.network.head.n_components)
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """What is a sum over held-out rows, over those of all processes."""
@@ -146,7 +149,7 @@ class HeldOutRows:
     def sizes(self) -> NDArray[np.float64]:
         """Weight (S,) of the rows that each member holds out."""
         weight = self.plan.data.rows.weight
-        return np.array([weight[fold].sum() if len(fold) else 1.0 for fold in self.plan.validation])
+        return np.array([weight[fold].sum() for fold in self.plan.validation])
 
     def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
         """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
@@ -193,12 +196,13 @@ def chosen_share(held_out: HeldOutRows, own: NDArray[np.float64]) -> tuple[float
         np.take_along_axis(sums, places[:, np.newaxis], axis=1)[:, 0] for sums in (gains, squares)
     )
     with np.errstate(invalid="ignore"):  # of rows that a network calls impossible
-        variance = np.maximum(square - gain**2 / held_out.sum(held_out.sizes), 0.0)
+        variance = np.maximum(square - gain**2 / np.maximum(held_out.sum(held_out.sizes), TINY), 0.0)
         total, error = (
             np.sum([each[:, members].mean(axis=1) for members in held_out.folds], axis=0)
             for each in (gain, variance)
         )
-        score = total - np.sqrt(error) - COST * len(held_out.folds) * np.square(SHARES)
+        cost = COST * (1.0 + FEW / held_out.n_rows) * len(held_out.folds)
+        score = total - np.sqrt(error) - cost * np.square(SHARES)
     chosen = int(np.argmax(np.nan_to_num(score, nan=-np.inf)))
     return SHARES[chosen], np.array(calibrations)[places[chosen]]
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn._estimators.calibration import COST, SHARES, best_factor, factor_of_larger_pool
+from sklearn_mdn._estimators.calibration import COST, FEW, SHARES, best_factor, factor_of_larger_pool
 from sklearn_mdn._estimators.folds import held_out_folds
 from sklearn_mdn._estimators.likelihood import CALIBRATIONS, FACTORS
 from sklearn_mdn._estimators.marginal import FAR, NEAR, marginal_deviations, nearness
@@ -132,7 +132,7 @@ def test_the_share_is_that_which_held_out_rows_like_best(n, deviation):
     for share in SHARES[:-1]:
         gains = [held_out(share, factor) - held_out(0.0, 1.0) for factor in CALIBRATIONS]
         gain = max(gains, key=np.sum)
-        scores.append(gain.sum() - np.sqrt(len(gain)) * gain.std() - COST * share**2)
+        scores.append(gain.sum() - np.sqrt(len(gain)) * gain.std() - COST * (1.0 + FEW / n) * share**2)
     scores.append(0.0)
     assert model.shrinkage_ == 1.0 - SHARES[int(np.argmax(scores))]
 
