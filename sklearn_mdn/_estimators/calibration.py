@@ -154,14 +154,14 @@ class HeldOutRows:
     def parts(self, members: list[int]) -> Iterator[tuple[Mixture, Tensor, NDArray[np.float64]]]:
         """The members' mixtures (m, n), targets (m, n, D) and weights (n,) of the rows that they hold out."""
         rows, m, fold = self.plan.data.rows, len(members), self.plan.validation[members[0]]
-        network = self.plan.network
+        network, observed = self.plan.network, rows.observed
         weights = network.split(self.params[members].double().to(self.device))
         for part in np.array_split(fold, max(1, -(-len(fold) * m // rows_at_once(self.objective)))):
             if not len(part):
                 continue
             x, y = (
                 torch.from_numpy(values[part]).to(self.device).expand(m, -1, -1)
-                for values in (rows.x, rows.observed)
+                for values in (rows.x, observed)
             )
             yield network(weights, x), y, rows.weight[part]
 

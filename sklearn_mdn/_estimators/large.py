@@ -88,7 +88,7 @@ class LargeFitsMixin:
         vars(going).update(AS_IF)
         continues = going._continues()
         data = going._validate(X, y, sample_weight, min_rows=1 if continues else 2)
-        earlier = vars(this).get("_passed", {"n_rows": 0})["n_rows"]
+        earlier = vars(this).get("_n_effective", 0.0) if continues else 0.0
         plan = going._build(replace(data, effective_rows=data.effective_rows + earlier))
         if this.batch_size == "auto" and continues:
             plan.batch_size = this.batch_size_
@@ -100,7 +100,8 @@ class LargeFitsMixin:
             history.calibration = factor
         going._store(plan, trained)
         if continues:
-            going.shrinkage_ = this.shrinkage_
+            # What earlier rows had to say against the networks says less the more have come since.
+            going.shrinkage_ = this.shrinkage_ * earlier / going._n_effective
         vars(going).update(own)
         this.__dict__ = vars(going) | {"_passed": passed}
         return self
@@ -136,7 +137,7 @@ class LargeFitsMixin:
         self._check_plain(beside, "X is read in blocks")
         self._check_settings(watched=False)
         continues, blocks = self._continues(), Blocks.of(X, y, sample_weight, self.buffer_size)
-        validate_data(self, np.empty((1, blocks.n_columns)), reset=not continues)
+        validate_data(self, np.zeros((1, blocks.n_columns)), reset=not continues)
         found = first_pass(blocks)
         if continues:
             found = replace(found, standardization=self._standardization())

@@ -844,6 +844,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             "n_outputs_": data.rows.y.shape[1],
             "target_ndim_": data.target_ndim,
             "_seed": plan.seed,
+            "_n_effective": data.effective_rows,
             "_folds": plan.folds,
             "_architecture": plan.architecture,
         }

@@ -193,3 +193,20 @@ def test_dask_goes_block_by_block():
     incremental = wrappers.Incremental(MDNRegressor(**SETTINGS), shuffle_blocks=False)
     incremental.fit(da.from_array(X, chunks=(40, 3)), da.from_array(y, chunks=40))
     assert_same_predictions(incremental.estimator_, in_calls(MDNRegressor(**SETTINGS), X, y), X)
+
+
+def test_rows_of_the_fit_before_count():
+    X, y = problem(400)
+    model = MDNRegressor(**SETTINGS).fit(X, y[:, 0])
+    before = model.marginal_deviations_
+    model.partial_fit(X[:1], y[:1, 0])
+    np.testing.assert_allclose(model.marginal_deviations_, before, rtol=0.01)
+
+
+def test_what_little_data_said_against_networks_says_less_in_time():
+    X, y = problem(400)
+    model = MDNRegressor(**SETTINGS).fit(X[:30], np.random.default_rng(1).normal(size=30))
+    model.shrinkage_ = 1.0
+    for _ in range(3):
+        model.partial_fit(X, y[:, 0])
+    assert 0.0 < model.shrinkage_ < 30 / 1000
