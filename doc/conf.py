@@ -27,7 +27,6 @@ exclude_patterns = ["_build", "examples", "auto_examples/sg_execution_times.rst"
 default_role = "literal"
 # Every reference has to lead somewhere.
 nitpicky = True
-nitpick_ignore = [("py:class", "ClippedDistribution")]
 html_math_renderer = "mathml"
 
 html_title = html_short_title = "sklearn_mdn"
