@@ -306,7 +306,7 @@ def test_scaling_for_a_method_that_does_not_is_undone(several):
 
 
 def test_a_change_is_judged_against_the_defaults_on_inner_rows(folder, monkeypatch, capsys):
-    quick = {"max_iter": 10}
+    quick = {"max_iter": 10, "early_stopping": False}
     average = {(ablation.loop, "AVERAGING"): 0.0}
     changes = {"defaults": quick, "no change": quick, "a constant": quick | {"constants": average}}
     monkeypatch.setattr(ablation, "CHANGES", changes)

@@ -83,7 +83,7 @@ def test_in_workers(kinds, tmp_path):
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     run = subprocess.run(
         [sys.executable, str(program), *kinds],
-        env={**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": path},
+        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "PYTHONPATH": path},
         cwd=HERE,
         capture_output=True,
         text=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import joblib
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ NETWORK = MDNRegressor(hidden_layer_sizes=(8,), max_iter=3, random_state=0, dtyp
 
 @pytest.fixture(scope="module")
 def cluster():
+    """A cluster of two processes; what it sets for these in the environment is taken back."""
+    before = dict(os.environ)
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -23,6 +27,8 @@ def cluster():
         distributed.Client(cluster) as client,
     ):
         yield client
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def problem(n=120):

@@ -158,7 +158,7 @@ np.savez(sys.argv[2], *(np.stack(values) for values in zip(*found)))
 
 def found_with(n_threads, path):
     """What the program above finds with so many threads; a child that waits for ever is ended."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(n_threads)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(n_threads), "MKL_NUM_THREADS": str(n_threads)}
     command = [sys.executable, "-c", PREDICTIONS, str(n_threads), path]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert run.returncode == 0, run.stderr
