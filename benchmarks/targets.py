@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ RELAPSE = ("pid", "rtime", "recur")
 TRIAL = ("id", "study", "etype")
 
 SOURCES = [
-    Source("AER", "HousePrices", "price", "positive", 25.0, 0.0),
+    Source("AER", "HousePrices", "price", "positive", 1.0, 0.0),
     Source("openintro", "ames", "price", "positive", 1.0, 0.0, without=("Order", "PID")),
     Source("AER", "PSID1982", "wage", "positive", 1.0, 0.0),
     Source("ggplot2", "diamonds", "price", "positive", 1.0, 0.0),
@@ -104,8 +105,15 @@ class Targets:
     lower: np.ndarray
     upper: np.ndarray
 
+    censored: np.ndarray
+
     def __getitem__(self, rows: np.ndarray) -> Targets:
-        return Targets(self.y[rows], self.lower[rows], self.upper[rows])
+        return Targets(self.y[rows], self.lower[rows], self.upper[rows], self.censored[rows])
+
+    @property
+    def y_upper(self) -> np.ndarray | None:
+        """What MDNRegressor wants to know beside y: bounds and rounding are known to it already."""
+        return np.where(self.censored, np.inf, self.y) if self.censored.any() else None
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def recorded(source: Source, y: np.ndarray, censored: np.ndarray) -> Targets:
     lower, upper = y - source.step / 2, y + source.step / 2
     upper = np.where(censored | (y >= source.high), np.inf, upper)
     lower = np.where(y <= source.low, -np.inf, lower)
-    return Targets(y, lower, upper)
+    return Targets(y, lower, upper, censored)
 
 
 # ------------------------------------------------------------------------------------------- predictions
@@ -256,65 +264,40 @@ class Steps(Forecast):
 # ----------------------------------------------------------------------------------------------- methods
 
 
-def logit(y: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.log(y - low) - np.log(high - y)
-
-
 @dataclass
-class Latent(Forecast):
-    """A network of ours for a monotone map of the target, which has no bounds."""
+class Ours(Forecast):
+    """A fitted MDNRegressor at rows X."""
 
     model: MDNRegressor
     X: pd.DataFrame
-    source: Source
 
-    @staticmethod
-    def ends(source: Source, targets: Targets) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of the intervals on the scale of the network."""
-        ends = targets.lower, targets.upper
-        inside = [np.clip(end, source.low, source.high) for end in ends]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if source.kind in ("positive", "count", "survival"):
-                return tuple(np.log(end) for end in inside)
-            if source.kind == "bounded":
-                return tuple(logit(end, source.low, source.high) for end in inside)
-        return ends
-
-    def back(self, z: np.ndarray) -> np.ndarray:
-        source = self.source
-        if source.kind in ("positive", "count", "survival"):
-            return np.exp(z)
-        if source.kind == "bounded":
-            return source.low + (source.high - source.low) / (1.0 + np.exp(-z))
-        return z
+    @cached_property
+    def distribution(self):
+        return self.model.predict_distribution(self.X)
 
     def log_score(self, targets):
-        lower, upper = self.ends(self.source, targets)
-        score = self.model.score_samples(self.X, lower, y_upper=upper)
-        exact = targets.lower == targets.upper
-        y, low, high = targets.y, self.source.low, self.source.high
-        log_slope = np.zeros(len(y))  # of the map, at values that have a density
-        with np.errstate(divide="ignore"):
-            if self.source.kind in ("positive", "count", "survival"):
-                log_slope = -np.log(y)
-            elif self.source.kind == "bounded":
-                log_slope = np.log(high - low) - np.log(y - low) - np.log(high - y)
-        return score + np.where(exact, log_slope, 0.0)
+        return self.model.score_samples(self.X, targets.y, y_upper=targets.y_upper)
 
     def quantiles(self, levels):
-        return self.back(self.model.predict_distribution(self.X).ppf(levels[:, None]))
+        return self.distribution.ppf(levels[:, None])
 
     def sf(self, times):
-        return self.model.predict_distribution(self.X).sf(np.log(times)[:, None])
+        return self.distribution.sf(times[:, None])
+
+
+def parameters(source: Source) -> dict[str, Any]:
+    """What is known of a target, in the words of MDNRegressor."""
+    low, high = (None if np.isinf(bound) else bound for bound in (source.low, source.high))
+    kinds = {"bounded": {"support": (low, high)}, "spike": {"limits": (low, high)}, "rounded": {}}
+    known = kinds.get(source.kind, {"support": "positive"})
+    return known | ({"resolution": source.step} if source.step else {})
 
 
 def ours(n_estimators: int) -> Callable:
-    """Networks learn the logarithm of a positive target or time, the logit of a bounded one, else itself."""
-
     def fit(source, X, targets):
-        lower, upper = Latent.ends(source, targets)
-        model = MDNRegressor(n_estimators=n_estimators, random_state=0).fit(X, lower, y_upper=upper)
-        return lambda X: Latent(model, X, source)
+        model = MDNRegressor(n_estimators=n_estimators, random_state=0, **parameters(source))
+        model.fit(X, targets.y, y_upper=targets.y_upper)
+        return lambda X: Ours(model, X)
 
     return fit
 
@@ -373,7 +356,7 @@ def ngboost(source, X, targets):
     rows = transformer.transform(as_texts(X))
     if source.kind == "survival":
         model = NGBSurvival(Dist=LogNormal, **settings)
-        model.fit(rows, targets.y, (targets.upper < np.inf).astype(float))
+        model.fit(rows, targets.y, (~targets.censored).astype(float))
     else:
         family = {"positive": LogNormal, "count": Poisson}.get(source.kind, Normal)
         model = NGBRegressor(Dist=family, **settings)
@@ -386,7 +369,7 @@ def survival_forest(source, X, targets):
     from sksurv.util import Surv
 
     transformer = prepared(X).fit(as_texts(X))
-    y = Surv.from_arrays(targets.upper < np.inf, targets.y)
+    y = Surv.from_arrays(~targets.censored, targets.y)
     model = RandomSurvivalForest(random_state=0).fit(transformer.transform(as_texts(X)), y)
 
     def predict(X):
@@ -407,7 +390,11 @@ class Method:
 
 EVERY = ("positive", "count", "bounded", "spike", "rounded", "survival")
 METHODS = {
-    "mdn": Method(ours(1), EVERY, "MDNRegressor(random_state=0), fit(X, y, y_upper)"),
+    "mdn": Method(
+        ours(1),
+        EVERY,
+        "MDNRegressor(random_state=0) with support, limits and resolution as the data have them",
+    ),
     "mdn-10": Method(ours(10), EVERY, "the same with n_estimators=10"),
     "ngboost": Method(
         ngboost, EVERY, "NGBoost: LogNormal, Poisson for counts, NGBSurvival(LogNormal), else Normal"
@@ -482,8 +469,8 @@ def integrated_brier_score(forecast: Forecast, train: Targets, test: Targets) ->
     Times are 50 between the tenth and the ninetieth percentile of those in the test rows.
     """
     times = np.linspace(*np.quantile(test.y, [0.1, 0.9]), 50)
-    censoring = kaplan_meier(train.y, np.isinf(train.upper))
-    survival, event = forecast.sf(times), np.isfinite(test.upper)
+    censoring = kaplan_meier(train.y, train.censored)
+    survival, event = forecast.sf(times), ~test.censored
     gone = (test.y <= times[:, None]) & event
     there = test.y > times[:, None]
     floor = 1e-3
@@ -548,8 +535,7 @@ def report(records: Records, sets: list[DataSet]) -> str:
 def described(data: DataSet) -> list[str]:
     source, targets = data.source, data.targets
     at_bound = (targets.y <= source.low) | (targets.y >= source.high)
-    censored = np.isinf(targets.upper) & ~at_bound
-    shares = [f"{100 * share.mean():.0f} %" if share.any() else "" for share in (at_bound, censored)]
+    shares = [f"{100 * share.mean():.0f} %" if share.any() else "" for share in (at_bound, targets.censored)]
     step = f"{source.step:g}" if source.step else ""
     return [data.name, source.kind, f"{len(targets.y):,}", str(data.X.shape[1]), step, *shares]
 

@@ -598,7 +598,7 @@ def test_survival_functions_are_weighed_for_what_was_censored():
     generator = np.random.default_rng(0)
     times, ends = generator.exponential(size=(2, 4000))
     y, event = np.minimum(times, ends), times <= ends
-    known = targets.Targets(y, y, np.where(event, y, np.inf))
+    known = targets.Targets(y, y, np.where(event, y, np.inf), ~event)
     survival = targets.kaplan_meier(y, event)
     np.testing.assert_allclose(survival(np.array([0.5, 1.0])), np.exp([-0.5, -1.0]), atol=0.03)
 
@@ -624,34 +624,27 @@ def test_a_recorded_value_has_the_probability_of_its_interval():
 
 
 @pytest.mark.parametrize(
-    ("kind", "low", "high", "step"),
-    [("count", 0.0, np.inf, 1.0), ("bounded", 0.0, 8.0, 0.0), ("positive", 0.0, np.inf, 0.0)],
+    ("kind", "known"),
+    [
+        ("count", {"support": "positive", "resolution": 1.0}),
+        ("spike", {"limits": (0.0, 9.0), "resolution": 1.0}),
+        ("rounded", {"resolution": 1.0}),
+    ],
 )
-def test_a_network_for_a_map_of_the_target_has_the_density_of_the_target(kind, low, high, step):
+def test_probabilities_of_all_that_can_be_recorded_sum_to_one(kind, known):
+    high = 9.0 if kind == "spike" else np.inf
+    source = targets.Source("", "", "y", kind, 1.0, -np.inf if kind == "rounded" else 0.0, high)
+    assert targets.parameters(source) == known
     generator = np.random.default_rng(0)
     X = pandas.DataFrame({"x": generator.normal(size=60)})
-    y = np.exp(0.5 * X["x"].to_numpy() + 0.3 * generator.normal(size=60)).clip(0.01, 7.9)
-    source = targets.Source("", "", "y", kind, step, low, high)
-    known = targets.recorded(source, np.round(y) if step else y, np.zeros(60, dtype=bool))
-    model = MDNRegressor(2, max_iter=20, random_state=0)
-    lower, upper = targets.Latent.ends(source, known)
-    forecast = targets.Latent(model.fit(X, lower, y_upper=upper), X, source)
-    if step:
-        values = np.arange(60.0)
-        total = sum(
-            np.exp(forecast.log_score(targets.recorded(source, np.full(60, v), np.zeros(60, dtype=bool))))
-            for v in values
-        )
-    else:
-        grid = np.concatenate(
-            [np.geomspace(1e-4, 0.5, 100), np.linspace(0.5, min(high, 30.0) - 1e-3, 200)[1:]]
-        )
-        density = [np.exp(forecast.log_score(targets.Targets(*np.full((3, 60), value)))) for value in grid]
-        total = np.trapezoid(density, grid, axis=0)
-    np.testing.assert_allclose(total, 1.0, rtol=0.03)
-    quantile = forecast.quantiles(np.array([0.5]))[0]
-    inside = targets.Targets(quantile, np.full(60, -np.inf), quantile)
-    np.testing.assert_allclose(np.exp(forecast.log_score(inside)), 0.5, rtol=1e-6)
+    y = generator.poisson(np.exp(0.3 * X["x"] + 1.0)).clip(0, 9).astype(float)
+    nothing = np.zeros(60, dtype=bool)
+    model = MDNRegressor(2, max_iter=20, random_state=0, **targets.parameters(source)).fit(X, y)
+    forecast = targets.Ours(model, X)
+    first = -40.0 if kind == "rounded" else 0.0
+    values = np.arange(first, min(high, 300.0) + 1.0)
+    each = [forecast.log_score(targets.recorded(source, np.full(60, v), nothing)) for v in values]
+    np.testing.assert_allclose(np.exp(each).sum(axis=0), 1.0, rtol=1e-3)
 
 
 def test_targets_of_every_kind_run_and_fill_tables(tmp_path, capsys, monkeypatch):

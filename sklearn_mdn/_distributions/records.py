@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # How far from a grid values may be, beside its step.
-GRID_TOLERANCE = 1e-6
+GRID_TOLERANCE = 1e-3
 # Beside so much noise numbers on no grid at all have a common divisor as well.
 SMALLEST_STEP = 30.0
 

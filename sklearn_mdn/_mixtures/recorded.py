@@ -62,7 +62,7 @@ def log_probability(place: Tensor, reach: Tensor) -> tuple[Tensor, Tensor, Tenso
     short_log_p = short_log_p + torch.where(half > 0.0, (2.0 * half).log(), 0.0)
     short_by_place = scaled * middle * sinh_ratio(product)
     short_by_reach = middle * short_by_place - scaled * 0.5 * (product.exp() + (-product).exp())
-    sign = torch.where(torch.where(censored, reach, place) > 0.0, -1.0, 1.0).to(place)
+    sign = 1.0 - 2.0 * (torch.where(censored, reach, place) > 0.0).to(place.dtype)
     return (
         torch.where(short, short_log_p, log_p),
         sign * torch.where(short, short_by_place, by_place),

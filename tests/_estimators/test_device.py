@@ -109,3 +109,16 @@ def test_steps_wait_for_nothing_on_the_device(device, data):
         MDNRegressor(**(SETTINGS | {"device": device, "batch_size": batch_size, "dropout": 0.2})).fit(X, y)
         fetched.append(Elsewhere.n_fetched)
     assert 0 < fetched[0] == fetched[1] == fetched[2]
+
+
+def test_fits_to_what_was_recorded_are_those_of_the_cpu(device, data):
+    X, y, _ = data
+    y_upper = np.where(y > 0.5, np.inf, y + 0.1 * (y < -0.2))
+    fetched, scores = [], []
+    for name, batch_size in (("cpu", 16), (device, 16), (device, 4)):
+        model = MDNRegressor(**(SETTINGS | {"device": name, "batch_size": batch_size, "n_estimators": 3}))
+        Elsewhere.n_fetched = 0
+        scores.append(model.fit(X, y, y_upper=y_upper).score(X, y, y_upper=y_upper))
+        fetched.append(Elsewhere.n_fetched)
+    assert scores[1] == pytest.approx(scores[0], rel=1e-8)
+    assert 0 < fetched[1] == fetched[2]
