@@ -250,6 +250,8 @@ def flattened(transformers: Sequence[Any]) -> list[Any]:
 
 def called(transformer: Any) -> str:
     """The name of a transformer, with that of its function if it is one by name."""
+    if isinstance(transformer, BoundTransformer):
+        return f"support ({transformer.low:g}, {transformer.high:g})"
     kind = type(transformer).__name__
     function = transformer.func if isinstance(transformer, FunctionTransformer) else None
     return kind if function is None else f"{kind} of {getattr(function, '__name__', function)}"

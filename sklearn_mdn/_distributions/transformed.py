@@ -342,9 +342,10 @@ class TransformedDistribution(PredictiveDistribution):
         for part in parts:
             same = len(part._chains) == len(self._chains) and np.array_equal(part._which, self._which)
             if not same or not all(a.same_as(b) for a, b in zip(part._chains, self._chains, strict=True)):
+                names = " and ".join(chain.names for each in (self, part) for chain in each._chains)
                 raise ValueError(
-                    "estimators must transform their targets alike for their pool to have a density: put "
-                    "one TransformedTargetRegressor around the pool."
+                    "estimators must transform their targets alike for their pool to have a density, got "
+                    f"{names}: put one TransformedTargetRegressor around the pool."
                 )
         # Each density is that given that z is a value, whose probability is the part's own.
         log_inside = np.stack([part._log_inside for part in parts], axis=1)
