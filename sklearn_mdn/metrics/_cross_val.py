@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import predict_distribution
 
 
@@ -81,6 +82,7 @@ def cross_val_predict_distribution(
     True
     """
     X, y = indexable(X, y)
+    check_target_transformers(estimator, y)
     fitted = cross_validate(
         estimator,
         X,
