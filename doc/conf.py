@@ -41,6 +41,7 @@ html_theme_options = {
     "logo": {"text": "sklearn_mdn", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "header_links_before_dropdown": 5,
     "navbar_align": "left",
+    "collapse_navigation": True,
     "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
