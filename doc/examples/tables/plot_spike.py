@@ -2,14 +2,14 @@
 A target that is often nothing
 ==============================
 
-Most days have no rain, most customers no claim: one value has a probability of its own, and a density beside it
-for the rest. ``limits`` takes a value on a bound for what lies there or beyond, so that one network says both
-how likely nothing is and how much there is else.
+Most days have no rain, most customers no claim: one value has a probability of its own, beside a density for
+the rest. ``limits`` takes a value on a bound for what lies there or beyond, so that one network says both how
+likely nothing is and how much there is else.
 """
 
 # %%
-# Rain of a day, given the pressure of the air. Low pressure brings showers, which often miss the gauge, and at
-# times steady rain.
+# Rain of a day, given the pressure of the air. Low pressure brings showers, which often miss the gauge, and
+# at times steady rain.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -42,7 +42,8 @@ spike = predicted["limits=(0, None)"].atoms()[1][:, 0]
 dry = y_new == 0
 for name, density in predicted.items():
     print(
-        f"{name:<17} CRPS {crps(y_new, density):.3f} mm, calibration error {calibration_error(y_new, density):.3f}, "
+        f"{name:<17} CRPS {crps(y_new, density):.3f} mm, "
+        f"calibration error {calibration_error(y_new, density):.3f}, "
         f"probability of less than 0 mm {density.cdf(-1e-9).mean():.2f}"
     )
 print(f"no rain: {dry.mean():.3f} of the days, {spike.mean():.3f} predicted")
@@ -70,10 +71,11 @@ axes[1].plot(heights, one.pdf(heights), label="density")
 axes[1].plot([0, 0], [0, spike[day]], linewidth=3, label="probability of 0")
 axes[1].set(xlabel="mm of rain in a deep low", ylabel="density, probability")
 axes[1].legend()
-for name, density in predicted.items():
-    PITDisplay.from_predictions(y_new, density, name=name, ax=axes[2], bar_kw={"alpha": 0.6})
+for color, (name, density) in zip(("0.6", "C0"), predicted.items(), strict=True):
+    bars = {"color": color, "alpha": 0.6}
+    PITDisplay.from_predictions(y_new, density, name=name, ax=axes[2], bar_kw=bars)
 
 # %%
-# **Finding.** Cut off at the bound, the network says how often there is no rain, within a few hundredths of what
-# is observed, none of its rain is negative, and its histogram is flat; on the whole line a PLACEHOLDER
-# these days is negative, for want of a place for the spike.
+# **Finding.** Cut off at the bound, the network says how often there is no rain to a few hundredths in every
+# tenth of the days, and its histogram is flat. On the whole line it puts a fifth of its probability below 0
+# mm, where no day can be, and its histogram shows it.
