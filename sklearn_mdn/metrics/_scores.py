@@ -92,7 +92,7 @@ def crps(
 ) -> float | NDArray[np.float64]:
     r"""Mean continuous ranked probability score of each target; lower is better.
 
-    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1\{y \le x\})^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
+    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1[y \le x])^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
 
     It is proper [1]_, in the units of the target, and for a point prediction (given as two equal draws) the
     absolute error.
