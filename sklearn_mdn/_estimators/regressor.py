@@ -322,6 +322,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
     # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
     # An upper end means the same to whoever asks for it.
     __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True, "y_upper": True}
+    __metadata_request__partial_fit: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
     __metadata_request__score: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -57,7 +57,8 @@ def solve_bracketed(
     index = torch.nonzero(~done).squeeze(-1)
     if len(index):
         rest = tuple(v.index_select(0, index) for v in parameters)
-        root[index] = solve_guarded(function, rest, *(v[index] for v in (lower, upper, root, tolerance)))
+        lower, upper, x, tolerance = (v[index] for v in (lower, upper, root, tolerance))
+        root[index] = solve_guarded(function, rest, lower, upper, x, tolerance)
     return root
 
 

@@ -158,7 +158,7 @@ class Univariate:
         sign = torch.where(in_upper, -1.0, 1.0).to(level)
         mixture, z = self.present(), sign * normal.quantile(level)
         batch = self.means.shape[:-1]
-        shape = torch.broadcast_shapes(batch, level.shape)
+        shape = (level + self.means[..., 0]).shape
 
         def components_first(stored: Tensor) -> Tensor:
             # All other axes are long, which is what vector instructions want.
@@ -182,11 +182,11 @@ class Univariate:
         index = torch.nonzero(~done.flatten()).squeeze(-1)
         if len(index):
             row = torch.arange(batch.numel(), device=index.device).view(batch).expand(shape).flatten()[index]
-            rest = [each.flatten(1).index_select(1, row) for each in parameters]
-            state = (log_level, sign.expand(shape), lower, upper, root, tolerance)
-            log_level, sign_there, *state = (each.flatten()[index] for each in state)
-            rest += [log_level, sign_there]
-            root.view(-1)[index] = solve_guarded(tail_equation, tuple(rest), *state, axis=-1)
+            known = [each.flatten(1).index_select(1, row) for each in parameters]
+            known += [each.flatten()[index] for each in (log_level, sign.expand(shape))]
+            lower, upper, x, tolerance = (each.flatten()[index] for each in (lower, upper, root, tolerance))
+            found = solve_guarded(tail_equation, tuple(known), lower, upper, x, tolerance, axis=-1)
+            root.view(-1)[index] = found
         return sign * root
 
     def upper_quantile(self, level: Tensor) -> Tensor:
