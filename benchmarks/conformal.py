@@ -331,9 +331,11 @@ class Records:
         """What has been run."""
         return sorted(key for key in self.found if key[:2] == (data, method))
 
-    def of(self, data: str, method: str, level: float, name: str) -> list:
-        """A figure split by split."""
+    def of(self, data: str, method: str, level: float, name: str, beside: str | None = None) -> list:
+        """A figure split by split, of the splits that another method was run on as well."""
         keys = self.splits(data, method)
+        if beside is not None:
+            keys = [key for key in keys if (data, beside, key[2]) in self.found]
         return [self.found[key]["levels"][str(level)][name] for key in keys]
 
     def rows(self, data: str, method: str) -> list[tuple[int, int]]:
@@ -498,14 +500,21 @@ def aims(records: Records, sets: list[Rows], present: list[str]) -> str:
 
 
 def ratio(records: Records, data: str, own: str, other: str, level: float) -> float:
-    sizes = [np.mean(records.of(data, method, level, "size")) for method in (own, other)]
+    pair = ((own, other), (other, own))
+    sizes = [np.mean(records.of(data, method, level, "size", beside)) for method, beside in pair]
     return float(sizes[0] / sizes[1])
 
 
 def worst_compared(records: Records, sets: list[Rows], own: str, other: str) -> tuple[int, int, int]:
-    """In how many cells the own worst tenth is covered better, as well, and how many cells there are."""
+    """In how many cells the own worst tenth is covered better, as well, and how many cells there are.
+
+    The lowest of ten shares is the lower the fewer rows there are: only splits that both were run on count.
+    """
     both = [cell for cell in cells(records, sets, own) if cell in cells(records, sets, other)]
-    pairs = [[round(worst_tenth(records, d, m, level), 4) for m in (own, other)] for d, level in both]
+    pairs = [
+        [round(worst_tenth(records, d, m, level, n), 4) for m, n in ((own, other), (other, own))]
+        for d, level in both
+    ]
     return sum(a > b for a, b in pairs), sum(a == b for a, b in pairs), len(pairs)
 
 
@@ -530,10 +539,10 @@ def means(
     return table(["data", *present], rows)
 
 
-def worst_tenth(records: Records, data: str, method: str, level: float) -> float:
-    """Over all splits together, the lowest coverage of a tenth."""
+def worst_tenth(records: Records, data: str, method: str, level: float, beside: str | None = None) -> float:
+    """Over all splits together, or those of another method as well, the lowest coverage of a tenth."""
     covered, counted = (
-        np.sum(records.of(data, method, level, name), axis=0) for name in ("covered", "counted")
+        np.sum(records.of(data, method, level, name, beside), axis=0) for name in ("covered", "counted")
     )
     return float(np.min(covered / counted)) if np.size(counted) > 1 else np.nan
 
