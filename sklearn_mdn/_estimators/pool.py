@@ -166,7 +166,7 @@ class DensityPool(DensityRegressorMixin, StoredEstimator):
         >>> from sklearn.datasets import load_diabetes
         >>> from sklearn_mdn import DensityPool, MDNRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> networks = [MDNRegressor(n_components, max_iter=5, random_state=0) for n_components in (1, 3)]
+        >>> networks = [MDNRegressor(k, max_iter=5, random_state=0) for k in (1, 3)]
         >>> DensityPool(networks).fit(X, y).weights_
         array([0.5, 0.5])
         """
