@@ -170,7 +170,8 @@ class DensityFunctional(MetaEstimatorMixin, RegressorMixin, StoredEstimator):
         >>> from sklearn.datasets import load_diabetes
         >>> from sklearn_mdn import DensityFunctional, MDNRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> risk = DensityFunctional(MDNRegressor(max_iter=5, random_state=0), ("prob", 200, float("inf")))
+        >>> network = MDNRegressor(max_iter=5, random_state=0)
+        >>> risk = DensityFunctional(network, ("prob", 200, float("inf")))
         >>> bool((risk.fit(X, y).predict(X) <= 1).all())
         True
         """

@@ -76,7 +76,8 @@ def cross_val_predict_distribution(
     >>> from sklearn_mdn import MDNRegressor
     >>> from sklearn_mdn.metrics import coverage, cross_val_predict_distribution
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> distribution = cross_val_predict_distribution(MDNRegressor(max_iter=5, random_state=0), X, y, cv=3)
+    >>> network = MDNRegressor(max_iter=5, random_state=0)
+    >>> distribution = cross_val_predict_distribution(network, X, y, cv=3)
     >>> 0.8 < coverage(y, distribution, confidence=0.9) <= 1
     True
     """

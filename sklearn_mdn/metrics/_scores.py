@@ -53,7 +53,9 @@ def log_likelihood(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import log_likelihood
-    >>> normal = MixtureDistribution(weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]])
+    >>> normal = MixtureDistribution(
+    ...     weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]]
+    ... )
     >>> log_likelihood([0.0, 1.0], normal)
     -1.2655...
     """
@@ -90,7 +92,7 @@ def crps(
 ) -> float | NDArray[np.float64]:
     r"""Mean continuous ranked probability score of each target; lower is better.
 
-    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1\{y \le x\})^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
+    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1[y \le x])^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
 
     It is proper [1]_, in the units of the target, and for a point prediction (given as two equal draws) the
     absolute error.
@@ -679,7 +681,9 @@ def hdr_coverage(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import coverage, hdr_coverage
-    >>> two_modes = MixtureDistribution(weights=[[0.5, 0.5]], means=[[-5.0, 5.0]], covariances=[[1.0, 1.0]])
+    >>> two_modes = MixtureDistribution(
+    ...     weights=[[0.5, 0.5]], means=[[-5.0, 5.0]], covariances=[[1.0, 1.0]]
+    ... )
     >>> coverage([0.0], two_modes), hdr_coverage([0.0], two_modes)
     (1.0, 0.0)
     """
@@ -723,7 +727,9 @@ def coverage_error(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import coverage_error
-    >>> normal = MixtureDistribution(weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]])
+    >>> normal = MixtureDistribution(
+    ...     weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]]
+    ... )
     >>> coverage_error([0.0, 9.0], normal, confidence=0.9)
     0.4
     """
