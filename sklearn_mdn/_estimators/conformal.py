@@ -269,7 +269,8 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         Warns
         -----
         UserWarning
-            If most of the rows are rows of ``fit``: their scores are too low.
+            If at least half of the rows are rows of ``fit``: their scores are too low. Which rows a "prefit"
+            estimator was fitted to is not known.
 
         Examples
         --------
