@@ -38,6 +38,8 @@ from sklearn_mdn._torch.threads import threads_for_numbers
 
 STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "member_sizes")  # what is stored
 
+LEADING = 16  # entries of a row that one block holds where there are so many
+
 Parameters = TypeVar("Parameters", Mixture, Univariate)
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
@@ -664,7 +666,7 @@ class MixtureDistribution(PredictiveDistribution):
         n_lead, n_rows = out.shape[:2]
         width = self._n_components * self._n_targets if width is None else width
         with sized(n_rows, n_lead * width):
-            for rows in blocks(n_rows, width):
+            for rows in blocks(n_rows, width * min(n_lead, LEADING)):
                 part = prepare(parameters.take(rows))
                 for lead in blocks(n_lead, width * (rows.stop - rows.start)):
                     tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]

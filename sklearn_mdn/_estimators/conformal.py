@@ -19,6 +19,7 @@ from sklearn_mdn._distributions.families import nested_sets
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.sets import PredictionSets
 from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution
 from sklearn_mdn._estimators.conformal_levels import (
     calibrated_levels,
@@ -224,6 +225,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         if self._is_prefit:
             return self._adopt(self._prefit(), seed)
         X, y, sample_weight = indexable(X, y, sample_weight)
+        check_target_transformers(self.estimator, y)
         splits = [] if _is_word(self.cv, "split") else self._splits(X, y, seed)
         self._adopt(_fitted(self.estimator, X, y, sample_weight), seed)
         rows = np.arange(_num_samples(X))

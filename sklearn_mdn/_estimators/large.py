@@ -24,6 +24,7 @@ from sklearn_mdn._estimators.progress import Progress
 from sklearn_mdn._estimators.streams import (
     Blocks,
     buffer_rows,
+    check_no_categories,
     first_pass,
     held_out_blocks,
     resident,
@@ -38,7 +39,14 @@ class LargeFitsMixin:
     """``partial_fit``, rows from disk, rows of several processes, and ``to_onnx``, for ``MDNRegressor``."""
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        y_upper: ArrayLike | None = None,
+    ) -> Self:
         """Take one more part of the rows: exactly one pass over it, in mini-batches.
 
         The first call sets means and standard deviations, categories, names, the number of targets and where
@@ -54,6 +62,9 @@ class LargeFitsMixin:
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, of which the ratios within a call count.
+        y_upper : array-like of the shape of y, default=None
+            Upper ends of the intervals in which targets lie above ``y``, as in ``fit``. Any call may have
+            them.
 
         Returns
         -------
@@ -87,7 +98,7 @@ class LargeFitsMixin:
         going, own = copy(this), {name: vars(this)[name] for name in AS_IF}
         vars(going).update(AS_IF)
         continues = going._continues()
-        data = going._validate(X, y, sample_weight, min_rows=1 if continues else 2)
+        data = going._validate(X, y, sample_weight, y_upper, min_rows=1 if continues else 2)
         earlier = vars(this).get("_n_effective", 0.0) if continues else 0.0
         plan = going._build(replace(data, effective_rows=data.effective_rows + earlier))
         if this.batch_size == "auto" and continues:
@@ -135,6 +146,7 @@ class LargeFitsMixin:
     ) -> Any:
         """``fit`` of rows that are read in blocks, again in each epoch."""
         self._check_plain(beside, "X is read in blocks")
+        check_no_categories(self.categorical_features)
         self._check_settings(watched=False)
         continues, blocks = self._continues(), Blocks.of(X, y, sample_weight, self.buffer_size)
         validate_data(self, np.zeros((1, blocks.n_columns)), reset=not continues)

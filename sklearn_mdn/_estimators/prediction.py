@@ -19,11 +19,15 @@ from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._torch.memory import naming_memory
 from sklearn_mdn._torch.threads import threads_for_numbers
 
-# float64 numbers of the widest layer that prediction holds at once.
-PREDICTION_BLOCK = 1 << 23
+# float64 numbers of the widest layer that prediction holds at once: about what stays in the cache. A few rows
+# go through the layers together whatever their width, or reading weights would take most of the time, but not
+# more of them than a limit on memory allows.
+PREDICTION_BLOCK = 1 << 18
+FEW_LAYER_ROWS = 64
+MOST_NUMBERS = 1 << 23
 
 # Outputs that are made into mixtures at once where the mixtures themselves are not asked for.
-OUTPUT_BLOCK = 1 << 21
+OUTPUT_BLOCK = 1 << 18
 
 
 class TooFarError(ValueError):
@@ -55,7 +59,7 @@ class FittedNetworks:
     @cached_property
     def _tensors(self) -> dict[str, Tensor]:
         return {
-            name: torch.from_numpy(np.array(values, dtype=np.float64)).to(self.device)
+            name: readable(np.asarray(values, dtype=np.float64)).to(self.device)
             for name, values in self.weights.items()
         }
 
@@ -67,8 +71,11 @@ class FittedNetworks:
     def _layer_block(self) -> int:
         """Rows that go through the layers at once."""
         embedding = self.network.embedding
-        width = max(max(self.network.activations) * (1 + embedding.n_columns), embedding.n_features)
-        return max(1, PREDICTION_BLOCK // (self.n_members * width))
+        periodic = 0 if embedding.periodic is None else 2 * embedding.periodic.n_frequencies
+        widths = self.network.hidden_layer_sizes, embedding.n_features, embedding.n_numbers * periodic
+        width = self.n_members * max(1, *widths[0], *widths[1:])
+        rows = max(FEW_LAYER_ROWS, PREDICTION_BLOCK // width)
+        return max(1, min(rows, MOST_NUMBERS // width))
 
     @property
     def rows_at_once(self) -> int:
@@ -105,3 +112,8 @@ class FittedNetworks:
             row = int((~finite).nonzero()[0])
             raise TooFarError(row, float(np.nanmax(np.abs(x[row]))))
         return outputs
+
+
+def readable(values: NDArray[np.float64]) -> Tensor:
+    """The numbers as a tensor, copied only where torch would warn: arrays that must not be written to."""
+    return torch.from_numpy(values if values.flags.writeable else values.copy())

@@ -66,7 +66,7 @@ from sklearn_mdn._mixtures.mixture import Mixture
 from sklearn_mdn._networks.embedding import TableEmbedding
 from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
-from sklearn_mdn._tables.columns import Columns, read_columns
+from sklearn_mdn._tables.columns import Columns, plain_columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import MemberSettings
 
@@ -322,6 +322,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
     # Requested wherever metadata are routed, since a splitter's groups are what to hold out as well.
     # An upper end means the same to whoever asks for it.
     __metadata_request__fit: ClassVar[dict[str, bool | str | None]] = {"groups": True, "y_upper": True}
+    __metadata_request__partial_fit: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
     __metadata_request__score: ClassVar[dict[str, bool | str | None]] = {"y_upper": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -941,7 +942,9 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         4
         """
         self._check_stored()
-        columns = self._read(X, categorical=self.is_categorical_, reset=False)
+        columns = None if "feature_names_in_" in vars(self) else plain_columns(X, self.is_categorical_)
+        if columns is None:
+            columns = self._read(X, categorical=self.is_categorical_, reset=False)
         return self._distribution(self._networks().mixture(self._encoding().encode(columns)))
 
     def _rows_at_once(self, X: ArrayLike) -> int:

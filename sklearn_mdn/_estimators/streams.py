@@ -19,6 +19,7 @@ from sklearn_mdn._estimators.likelihood import MixtureLikelihood
 from sklearn_mdn._estimators.moments import Moments, check_variance
 from sklearn_mdn._estimators.plans import Plan, Trained, joined_rows, prior_share
 from sklearn_mdn._estimators.rows import Standardization, Table, TrainingSet
+from sklearn_mdn._tables.columns import read_columns
 from sklearn_mdn._tables.encoding import Encoding
 from sklearn_mdn._training.loop import TrainingState, train
 from sklearn_mdn._training.rows import Member
@@ -39,6 +40,13 @@ HELD_OUT_SHARE = 0.25
 
 # Rows that tell where the components start, and what else hangs on how values are distributed.
 SAMPLED = 1 << 13
+
+
+# What to do with categories, which would take a pass over all rows to be known.
+CATEGORIES_WAY_OUT = (
+    "Pass the parts to partial_fit, which learns the categories of the first one, or turn them into numbers, "
+    "as sklearn.preprocessing.OneHotEncoder or TargetEncoder do."
+)
 
 
 @runtime_checkable
@@ -77,6 +85,31 @@ def buffer_rows(buffer_size: int | str, n_columns: int) -> int:
     return BUFFER_BYTES // (4 * (n_columns + 2)) if isinstance(buffer_size, str) else buffer_size
 
 
+def check_no_categories(categorical_features: Any) -> None:
+    """Refuse columns that are declared to be categories, which blocks are not searched for."""
+    if categorical_features is None or isinstance(categorical_features, str):
+        return
+    declared = np.asarray(categorical_features)
+    if declared.any() if declared.dtype.kind == "b" else declared.size:
+        raise ValueError(
+            "categorical_features must be 'from_dtype' or None where X is read in blocks, got "
+            f"{categorical_features!r}. {CATEGORIES_WAY_OUT}"
+        )
+
+
+def block_of(given: Any, name: str) -> NDArray[Any]:
+    """What a source gives for a slice as an array of numbers."""
+    if not nw.dependencies.is_into_dataframe(given):
+        return np.asarray(given)
+    columns = read_columns(given, "from_dtype")
+    if columns.labels:
+        raise ValueError(
+            f"{name} must give columns of numbers where it is read in blocks, but these are of categories: "
+            f"{', '.join(map(repr, columns.categorical_names))}. {CATEGORIES_WAY_OUT}"
+        )
+    return columns.numbers
+
+
 @final
 @dataclass(frozen=True)
 class Blocks:
@@ -94,7 +127,7 @@ class Blocks:
         n_rows = len(X)
         if n_rows < 2 or len(y) != n_rows:
             raise ValueError(f"X and y must have equally many rows, at least 2, got {n_rows} and {len(y)}.")
-        first, target = np.asarray(X[0:1]), np.asarray(y[0:1])
+        first, target = block_of(X[0:1], "X"), np.asarray(y[0:1])
         if first.ndim != 2 or target.ndim not in (1, 2):
             raise ValueError(
                 "X must give an array of shape (n_rows, n_features) for a slice, and y one with an axis of "
@@ -113,11 +146,12 @@ class Blocks:
     def read(self, block: int) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
         """Inputs as they come, NaN for gaps, targets (n, D) and weights of a block."""
         part = self.slices[block]
-        x, y = np.asarray(self.X[part]), np.asarray(self.y[part])
+        x, y = block_of(self.X[part], "X"), np.asarray(self.y[part])
         if x.shape != (part.stop - part.start, self.n_columns) or x.dtype.kind not in "biuf":
             raise ValueError(
                 f"X must give numbers of the shape {(part.stop - part.start, self.n_columns)} for the rows "
                 f"{part.start} to {part.stop}, got {x.dtype} of the shape {x.shape}."
+                f"{'' if x.dtype.kind in 'biuf' else ' ' + CATEGORIES_WAY_OUT}"
             )
         if y.shape != (len(x), *self.target_shape) or y.dtype.kind not in "biuf":
             raise ValueError(

@@ -53,6 +53,28 @@ def solve_bracketed(
     """
     if not len(start):
         return start.clone()
+    root, lower, upper, done = first_rounds(function, parameters, lower, upper, start, tolerance, rounds)
+    index = torch.nonzero(~done).squeeze(-1)
+    if len(index):
+        rest = tuple(v.index_select(0, index) for v in parameters)
+        lower, upper, x, tolerance = (v[index] for v in (lower, upper, root, tolerance))
+        root[index] = solve_guarded(function, rest, lower, upper, x, tolerance)
+    return root
+
+
+def first_rounds(
+    function: Callable[..., tuple[Tensor, Tensor]],
+    parameters: tuple[Tensor, ...],
+    lower: Tensor,
+    upper: Tensor,
+    start: Tensor,
+    tolerance: Tensor,
+    rounds: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The first part of ``solve_bracketed``: guesses, brackets, and which guesses are roots already.
+
+    Equations may have any shape here, to which ``parameters`` need only broadcast.
+    """
     root, size = start, start
     for _ in range(rounds):
         value, step = function(root, *parameters)
@@ -60,12 +82,7 @@ def solve_bracketed(
         root = torch.where(inside, target, torch.lerp(lower, upper, 0.5))
         size = step.abs()
     small = size <= torch.maximum(tolerance, 2 * EPS * root.abs())
-    done = (small & inside) | (lower >= upper)
-    index = torch.nonzero(~done).squeeze(-1)
-    if len(index):
-        rest = tuple(v.index_select(0, index) for v in parameters)
-        root[index] = solve_guarded(function, rest, *(v[index] for v in (lower, upper, root, tolerance)))
-    return root
+    return root, lower, upper, (small & inside) | (lower >= upper)
 
 
 def proposed(
@@ -86,8 +103,9 @@ def solve_guarded(
     upper: Tensor,
     x: Tensor,
     tolerance: Tensor,
+    axis: int = 0,
 ) -> Tensor:
-    """The second part of ``solve_bracketed``."""
+    """The second part of ``solve_bracketed``; ``parameters`` have the equations on one ``axis``."""
     root, index = x.clone(), torch.arange(len(x), device=x.device)
     last, before_last = (torch.full_like(x, torch.inf) for _ in range(2))
     open_ = torch.ones_like(index, dtype=torch.bool)
@@ -109,6 +127,6 @@ def solve_guarded(
             keep = torch.nonzero(open_).squeeze(-1)
             state = (index, open_, x, lower, upper, tolerance, last, before_last)
             index, open_, x, lower, upper, tolerance, last, before_last = (v[keep] for v in state)
-            parameters = tuple(v.index_select(0, keep) for v in parameters)
+            parameters = tuple(v.index_select(axis, keep) for v in parameters)
     root[index] = x
     return root

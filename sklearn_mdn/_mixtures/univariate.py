@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearn_mdn._mixtures import normal
-from sklearn_mdn._mixtures.roots import solve_bracketed
+from sklearn_mdn._mixtures.roots import first_rounds, solve_guarded
 
 SMALLEST_SQUARE = 1e-290  # squares of less have lost digits
 MAX_BEND = 100.0  # a Halley step this much shorter than Newton's tells nothing of the root
@@ -157,30 +157,37 @@ class Univariate:
         level = torch.minimum(level, 1.0 - level)
         sign = torch.where(in_upper, -1.0, 1.0).to(level)
         mixture, z = self.present(), sign * normal.quantile(level)
-        own = mixture.means + mixture.deviations * z.unsqueeze(-1)
-        ends = sign * own.amin(-1), sign * own.amax(-1)
+        batch = self.means.shape[:-1]
+        shape = (level + self.means[..., 0]).shape
+
+        def components_first(stored: Tensor) -> Tensor:
+            # All other axes are long, which is what vector instructions want.
+            stored = stored.expand(self.means.shape).movedim(-1, 0)
+            return stored.reshape(-1, *(1,) * (len(shape) - len(batch)), *batch).contiguous()
+
+        stored = (mixture.weights, mixture.means, mixture.deviations)
+        weights, means, deviations = map(components_first, stored)
+        own = torch.addcmul(means, deviations, z)
+        ends = sign * own.amin(0), sign * own.amax(0)
+        lower, upper = torch.minimum(*ends), torch.maximum(*ends)
         start = sign * (mixture.mean() + torch.where(z == 0, 0.0, mixture.var().sqrt() * z))
-        inverse, weights = mixture.deviations.reciprocal(), mixture.weights
-        shape = own.shape[:-1]
-
-        def flat(stored: Tensor) -> Tensor:
-            return stored.expand(shape).reshape(-1)
-
-        def flat_components(stored: Tensor) -> Tensor:
-            return stored.expand(own.shape).reshape(-1, own.shape[-1])
-
-        parameters = (weights, sign.unsqueeze(-1) * mixture.means, inverse, weights * inverse)
-        lower, upper = flat(torch.minimum(*ends)), flat(torch.maximum(*ends))
-        root = solve_bracketed(
-            tail_equation,
-            (*map(flat_components, parameters), flat(level.log())),
-            lower,
-            upper,
-            torch.clamp(flat(start), lower, upper),
-            flat(1e-6 * mixture.deviations.amin(-1)),
-            rounds=3,
+        inverse = -normal.SQRT_HALF / deviations
+        parameters = (0.5 * weights, means, inverse, -inverse * weights * (1.0 / math.sqrt(math.pi)))
+        log_level = level.log().expand(shape)
+        tolerance = (1e-6 * mixture.deviations.amin(-1)).expand(shape)
+        start = torch.clamp(start.expand(shape), lower, upper)
+        root, lower, upper, done = first_rounds(
+            tail_equation, (*parameters, log_level, sign), lower, upper, start, tolerance, rounds=3
         )
-        return sign * root.reshape(shape)
+        index = torch.nonzero(~done.flatten()).squeeze(-1)
+        if len(index):
+            row = torch.arange(batch.numel(), device=index.device).view(batch).expand(shape).flatten()[index]
+            known = [each.flatten(1).index_select(1, row) for each in parameters]
+            known += [each.flatten()[index] for each in (log_level, sign.expand(shape))]
+            lower, upper, x, tolerance = (each.flatten()[index] for each in (lower, upper, root, tolerance))
+            found = solve_guarded(tail_equation, tuple(known), lower, upper, x, tolerance, axis=-1)
+            root.view(-1)[index] = found
+        return sign * root
 
     def upper_quantile(self, level: Tensor) -> Tensor:
         """y with P(Y > y) = level."""
@@ -193,23 +200,45 @@ def weighted_sum(weights: Tensor, values: Tensor, dim: int = -1) -> Tensor:
 
 
 def tail_equation(
-    x: Tensor, weights: Tensor, means: Tensor, inverse: Tensor, heights: Tensor, log_level: Tensor
+    x: Tensor,
+    weights: Tensor,
+    means: Tensor,
+    inverse: Tensor,
+    heights: Tensor,
+    log_level: Tensor,
+    sign: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Log of the lower tail less the level's, and Halley's step.
+    """Log of the lower tail less the level's, and Halley's step, with the components on the first axis.
 
-    ``inverse`` are those of the deviations, and ``heights`` weights * inverse.
+    In u = -z / sqrt(2) the tail is the sum of ``weights`` erfc(u) and its slope that of ``heights``
+    exp(-u^2): ``weights`` are half of a mixture's, ``inverse`` is the slope of u, and ``heights`` are those
+    of the components. With a ``sign`` of -1 the mixture is mirrored.
     """
-    z = (x.unsqueeze(-1) - means).mul_(inverse)
-    tail = (weights * normal.cdf(z)).sum(-1)
-    slopes = heights * normal.pdf(z)
-    slope = slopes.sum(-1)
-    second = slopes.mul_(z).mul_(inverse).sum(-1)  # minus the second derivative of the tail
+    u = (sign * x - means).mul_(inverse).mul_(sign)
+    tail = sum_components(torch.erfc(u).mul_(weights))
+    slopes = u.square().neg_().exp_().mul_(heights)
+    # Minus the second derivative of the tail.
+    second = sum_components((slopes * u).mul_(inverse)).mul_(2.0)
+    slope = sum_components(slopes)
     value, hazard = tail.log() - log_level, slope / tail
     newton = value / hazard
     curvature = second / slope + hazard  # minus the second derivative of log tail, over the first
     bend = torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
     # Far from the root, where the parabola bends back at once, Newton's step at least leaves the bracket.
     return value, -newton / torch.where(bend > MAX_BEND, 1.0, bend)
+
+
+def sum_components(terms: Tensor) -> Tensor:
+    """The sum over the first axis, which is overwritten, in an order that nothing but its length decides.
+
+    torch's order hangs on the other axes too, so that a row's last digit would hang on other rows.
+    """
+    count = len(terms)
+    while count > 1:
+        half = count // 2
+        terms[:half].add_(terms[count - half : count])
+        count -= half
+    return terms[0]
 
 
 def log_derivatives(

@@ -69,8 +69,25 @@ def read_columns(X: Any, categorical: Any) -> Columns:
     return columns
 
 
+def plain_columns(X: Any, is_categorical: Mask) -> Columns | None:
+    """The columns of an array that is as it should be, or None where there is more to be said of X.
+
+    It is what ``read_columns`` finds, without the many questions that decide what X might be.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float64, np.float32):
+        return None
+    if not len(X) or X.shape[1] != len(is_categorical) or is_categorical.any():
+        return None
+    columns = Columns(tuple(map(str, range(X.shape[1]))), is_categorical, X, ())
+    _check_finite(columns)
+    return columns
+
+
 def _check_finite(columns: Columns) -> None:
     """Refuse infinite numbers; gaps are NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(columns.numbers.sum()):  # as it cannot be with an infinity among them
+            return
     infinite = np.array([np.isinf(column).any() for column in columns.numbers.T], dtype=bool)
     if infinite.any():
         place = np.flatnonzero(~columns.is_categorical)[np.argmax(infinite)]

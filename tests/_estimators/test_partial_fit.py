@@ -210,3 +210,20 @@ def test_what_little_data_said_against_networks_says_less_in_time():
     for _ in range(3):
         model.partial_fit(X, y[:, 0])
     assert 0.0 < model.shrinkage_ < 30 / 1000
+
+
+def test_intervals_may_come_with_any_call():
+    X, y = problem()
+    y = y[:, 0]
+    upper = np.where(np.arange(len(y)) % 3 == 0, np.inf, y)
+    model = MDNRegressor(**SETTINGS)
+    model.partial_fit(X[:40], y[:40]).partial_fit(X[40:80], y[40:80], y_upper=upper[40:80])
+    model.partial_fit(X[80:], y[80:], y_upper=y[80:])
+    assert model.n_iter_.tolist() == [3]
+    # Targets that lie above a bound move densities up.
+    assert model.predict(X).mean() > clone(model).partial_fit(X[:40], y[:40]).predict(X).mean()
+    assert np.isfinite(model.score(X, y, y_upper=upper))
+    values = clone(model).partial_fit(X, y)
+    assert_same_predictions(values, clone(model).partial_fit(X, y, y_upper=y), X)
+    with pytest.raises(ValueError, match="y_upper must not be below y"):
+        model.partial_fit(X, y, y_upper=y - 1.0)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import tracemalloc
 
+import narwhals
 import numpy as np
+import pandas
+import polars
+import pyarrow
 import pytest
 import torch
 
@@ -188,3 +192,50 @@ def test_rows_to_watch_and_groups_go_with_a_table_in_memory():
     X, y = problem()
     with pytest.raises(ValueError, match="read in blocks"):
         MDNRegressor(**SETTINGS).fit(Sequence(X), y, groups=np.arange(len(y)))
+
+
+FRAMES = {
+    "pandas": lambda columns: pandas.DataFrame(columns),
+    "pyarrow": lambda columns: pyarrow.table(columns),
+    "polars": lambda columns: polars.DataFrame(columns),
+}
+
+
+class Frames(Sequence):
+    """Rows of a frame, in frames."""
+
+    def __getitem__(self, rows):
+        return narwhals.from_native(self.array, eager_only=True)[rows].to_native()
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_blocks_may_be_frames_of_numbers(kind):
+    X, y = problem()
+    frame = FRAMES[kind]({f"x{i}": X[:, i] for i in range(3)})
+    streamed = MDNRegressor(**SETTINGS).fit(Frames(frame), y)
+    assert_same_predictions(streamed, MDNRegressor(**SETTINGS).fit(Sequence(X), y), X)
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("first", [0, 200])
+def test_categories_in_blocks_are_refused_by_name(kind, first):
+    X, y = problem()
+    labels = np.where(np.arange(400) < first, np.nan, 0.0).astype(object)
+    labels[first:] = "red"
+    labels[:first] = None if first else labels[:first]
+    frame = FRAMES[kind]({"size": X[:, 0], "colour": labels})
+    with pytest.raises(ValueError, match=r"categories: 'colour'.*partial_fit"):
+        MDNRegressor(**SETTINGS).fit(Frames(frame), y)
+
+
+@pytest.mark.parametrize("declared", [[1], ["x1"], [False, True, False]])
+def test_declared_categories_do_not_go_with_blocks(declared):
+    X, y = problem()
+    with pytest.raises(ValueError, match=r"categorical_features must be.*partial_fit"):
+        MDNRegressor(**SETTINGS, categorical_features=declared).fit(Sequence(X), y)
+
+
+def test_texts_in_blocks_are_refused_with_a_way_out():
+    X, y = problem()
+    with pytest.raises(ValueError, match=r"must give numbers.*partial_fit"):
+        MDNRegressor(**SETTINGS).fit(Sequence(X.astype(object)), y)
