@@ -112,7 +112,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
     :func:`~sklearn_mdn.metrics.conditional_coverage` shows.
 
     The members of an ensemble of networks have held out rows as well, but those rows stopped their training
-    and chose the factors on their deviations, so that no guarantee covers them. They do not serve here, though
+    and chose the factors on their deviations, so that no guarantee covers them. They do not serve here;
     a simulation (``benchmarks/held_out.py``) has shown no loss of coverage.
 
     References
