@@ -35,7 +35,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/logo.svg"
 # Pages without others below them have no column of them.
-html_sidebars = dict.fromkeys(("index", "getting_started", "choosing", "defaults", "contributing", "changelog"), [])
+html_sidebars = {
+    name: [] for name in ("index", "getting_started", "choosing", "defaults", "contributing", "changelog")
+}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "sklearn_mdn", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
