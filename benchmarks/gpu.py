@@ -1,7 +1,7 @@
 """What a device makes of training: a step beside its matrix products and beside the CPU, and many rows.
 
-``python benchmarks/gpu.py``; README.rst beside this file says what the numbers mean. It needs no network and
-no data, and ends within ten minutes on one card.
+``python benchmarks/gpu.py``; README.rst beside this file says what the numbers mean. It needs neither data
+nor internet access.
 """
 
 from __future__ import annotations

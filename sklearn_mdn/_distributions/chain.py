@@ -131,6 +131,11 @@ class Chain:
 
     def inverse(self, z: Array) -> Array:
         """What rows (m, D) of z came from, as far as it is a number."""
+        missing = np.isnan(z).any(axis=1)
+        if missing.any():  # which transformers may refuse
+            found = np.full_like(z, np.nan)
+            found[~missing] = self.inverse(z[~missing])
+            return found
         if not len(z):
             return z
         y = self._widened(z) if self.targets is None else self._fill_latent(z)

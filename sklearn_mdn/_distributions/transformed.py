@@ -745,20 +745,32 @@ def _stretched(latent: MixtureDistribution, shift: Any, stretch: Any) -> Mixture
 
 def transformed(distribution: PredictiveDistribution, transformers: Sequence[Any]) -> PredictiveDistribution:
     """The distribution of y where ``distribution`` is that of what transformers made of y, in their order."""
+    if not flattened(transformers):
+        return distribution
+    grid = _grid_before(distribution._grid, transformers, distribution._n_targets)
     if isinstance(distribution, TransformedDistribution):
         (inner,) = distribution._chains
         latent, chains = _reduced(distribution.latent, [*transformers, *inner.transformers])
     elif isinstance(distribution, MixtureDistribution):
         latent, chains = _reduced(distribution, transformers)
-    elif not flattened(transformers):
-        return distribution
     else:
         raise TypeError(
             f"estimator must not transform a target with a {type(distribution).__name__}, whose atoms have "
             "no density behind a transform; limits and support of MDNRegressor need no transformer."
         )
     if not chains[0].transformers:
-        return latent
+        return latent._on(grid)
     found = TransformedDistribution._of(latent, chains)
     found._check_monotone()
-    return found
+    return found._on(grid)
+
+
+def _grid_before(grid: Grid | None, transformers: Sequence[Any], n_targets: int) -> Grid | None:
+    """Where values lie that affine transformers took to a grid; None behind others."""
+    for transformer in reversed(flattened(transformers)):
+        back = affine(transformer)
+        if grid is None or back is None:
+            return None
+        shift, stretch = (np.broadcast_to(np.asarray(each, dtype=np.float64), n_targets) for each in back)
+        grid = Grid(grid.step * stretch, shift + stretch * grid.offset)
+    return grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from numbers import Number
 from typing import Any, Literal, TypeVar, cast, overload
@@ -206,16 +206,19 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         if quantiles is None:
             if not return_std:
-                return np.concatenate([part.mean() for part in self._distributions(X)])
-            means, deviations = zip(*((p.mean(), p.std()) for p in self._distributions(X)), strict=True)
-            return np.concatenate(means), np.concatenate(deviations)
+                return in_one(((part.mean(),) for part in self._distributions(X)), X)[0]
+            means, deviations = in_one(((part.mean(), part.std()) for part in self._distributions(X)), X)
+            return means, deviations
         if return_std:
             raise ValueError(
                 "return_std=True and quantiles cannot be asked for together; call predict twice."
             )
         levels = check_level_list(quantiles, "quantiles")
-        parts = [part.ppf(levels.reshape(-1, *(1,) * part.mean().ndim)) for part in self._distributions(X)]
-        return np.moveaxis(np.concatenate(parts, axis=1), 0, -1)
+
+        def at_levels(part: PredictiveDistribution) -> NDArray[np.float64]:
+            return np.moveaxis(part.ppf(levels.reshape(-1, *(1,) * len(part._shape))), 0, -1)
+
+        return in_one(((at_levels(part),) for part in self._distributions(X)), X)[0]
 
     @naming_memory_of
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -239,7 +242,7 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         >>> MDNRegressor(3, max_iter=5, random_state=0).fit(X, y).predict_proba(X[:2]).shape
         (2, 3)
         """
-        return np.concatenate([part.weights for part in self._distributions(X)])
+        return in_one(((part.weights,) for part in self._distributions(X)), X)[0]
 
     @naming_memory_of
     def sample(
@@ -288,8 +291,8 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         streams = child_generators(random_state, 2)
         parts = self._distributions(X)
         if rounded:
-            return np.concatenate([part._draw_rounded(n_samples, *streams) for part in parts])
-        return np.concatenate([part._draw(n_samples, *streams) for part in parts])
+            return in_one(((part._draw_rounded(n_samples, *streams),) for part in parts), X)[0]
+        return in_one(((part._draw(n_samples, *streams),) for part in parts), X)[0]
 
     @naming_memory_of
     def score_samples(
@@ -332,16 +335,18 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         """
         if y is None and y_upper is not None:
             raise ValueError("y_upper must come with the y that lies below it, got it alone.")
-        scores: list[NDArray[np.float64]] = []
-        records, start = None, 0
-        for part in self._distributions(X):
-            center, stop = part.mean(), start + len(part)
-            if y is not None and records is None:
-                records = check_records(y, y_upper, (_num_samples(X), *center.shape[1:]))
-            own = Records.of(center.reshape(len(part), -1)) if records is None else records[start:stop]
-            scores.append(part._log_score(own))
-            start = stop
-        return np.concatenate(scores)
+
+        def scored() -> Iterator[tuple[NDArray[np.float64]]]:
+            records, start = None, 0
+            for part in self._distributions(X):
+                center, stop = part.mean(), start + len(part)
+                if y is not None and records is None:
+                    records = check_records(y, y_upper, (_num_samples(X), *center.shape[1:]))
+                own = Records.of(center.reshape(len(part), -1)) if records is None else records[start:stop]
+                yield (part._log_score(own),)
+                start = stop
+
+        return in_one(scored(), X)[0]
 
     def score(
         self,
@@ -386,6 +391,28 @@ class DensityRegressorMixin(RegressorMixin, ABC):
         if y is None:
             raise ValueError("score needs the targets y, got None; score_samples(X) scores predict(X).")
         return float(row_mean(self.score_samples(X, y, y_upper=y_upper), sample_weight))
+
+
+def in_one(
+    answers: Iterable[tuple[NDArray[np.float64], ...]], X: ArrayLike
+) -> tuple[NDArray[np.float64], ...]:
+    """Answers for the rows of X part by part as arrays that are made once.
+
+    A list of small arrays, each behind the memory of a part that is freed again, would hold on to that.
+    """
+    whole: tuple[NDArray[np.float64], ...] = ()
+    start = 0
+    for found in answers:
+        if not whole:
+            n_rows = _num_samples(X)
+            if len(found[0]) == n_rows:
+                return found
+            whole = tuple(np.empty((n_rows, *answer.shape[1:])) for answer in found)
+        stop = start + len(found[0])
+        for target, answer in zip(whole, found, strict=True):
+            target[start:stop] = answer
+        start = stop
+    return whole
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

@@ -518,9 +518,9 @@ def pit_values(
     -------
     pit : ndarray of shape (n,) or (n, D)
         F(y); between P(Y < y) and P(Y <= y) for an atom, such as a bound of a
-        :class:`~sklearn_mdn.ClippedDistribution`, and between F(y - r / 2) and F(y + r / 2) with a
-        resolution r. Of draws: (k + 1/2) / (M + 1) where k of the M draws lie below the target, with ties
-        broken at random; the rank histogram's classes [4]_ at their centres.
+        :class:`~sklearn_mdn.ClippedDistribution`, and between F(y - r / 2) and F(y + r / 2) with a resolution
+        r. Of draws: (k + 1/2) / (M + 1) where k of the M draws lie below the target, with ties broken at
+        random; the rank histogram's classes [4]_ at their centres.
 
     Raises
     ------

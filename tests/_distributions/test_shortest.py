@@ -22,7 +22,7 @@ def mixtures(n_rows, n_components, seed):
 SHORT = {
     "few modes": mixtures(6, 2, 2),
     "many modes": mixtures(8, 5, 0),
-    "positive": TransformedDistribution(mixtures(6, 2, 1), FunctionTransformer(np.exp, np.log)),
+    "positive": TransformedDistribution(mixtures(6, 2, 1), FunctionTransformer(np.log, np.exp)),
 }
 
 

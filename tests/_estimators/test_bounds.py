@@ -13,7 +13,7 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, PowerTransformer, StandardScaler
 
 from sklearn_mdn import (
     ClippedDistribution,
@@ -198,6 +198,30 @@ def test_counts():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-4)
     own = density[np.arange(len(X))].probabilities(np.arange(60))[np.arange(len(X)), counts]
     np.testing.assert_allclose(model.score_samples(X, counts), np.log(own), rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"support": "positive"}, {"support": (-9.0, 99.0)}])
+def test_a_resolution_is_known_outside(options):
+    """Scorers see it, behind a scaler of the target too."""
+    counts = 1.0 + np.round(np.exp(Z))
+    plain = network(resolution=1, **options).fit(X, counts)
+    assert log_likelihood_scorer(plain, X, counts) == pytest.approx(plain.score(X, counts), rel=1e-12)
+    scaler = MinMaxScaler((1.0, 2.0)).fit(counts[:, None])
+    bounds = None if not options else (scaler.transform([[0.0]])[0, 0], None)
+    if options.get("support") == (-9.0, 99.0):
+        bounds = tuple(scaler.transform([[-9.0], [99.0]])[:, 0])
+    scaled = TransformedTargetRegressor(
+        network(resolution="auto", support=bounds), transformer=scaler, check_inverse=False
+    ).fit(X, counts)
+    density = predict_distribution(scaled, X)
+    assert repr(density) == repr(plain.predict_distribution(X))
+    np.testing.assert_allclose(
+        density.probabilities(np.arange(9)),
+        plain.predict_distribution(X).probabilities(np.arange(9)),
+        rtol=1e-6,
+        atol=1e-9,
+    )
+    assert log_likelihood_scorer(scaled, X, counts) == pytest.approx(plain.score(X, counts), rel=1e-6)
 
 
 def test_rows_on_a_limit_are_censored():

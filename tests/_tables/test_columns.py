@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from sklearn_mdn._tables.columns import read_columns
+from sklearn_mdn._tables.columns import plain_columns, read_columns
 
 N, NAN = None, np.nan
 # One value a row of each kind of column, as Python objects: what it is, and what comes out.
@@ -193,3 +193,45 @@ def test_bad_declarations_are_refused(declared, message):
 def test_names_need_a_frame():
     with pytest.raises(ValueError, match="must hold bool or int where X has no names of columns, got 'k'"):
         read_columns(np.ones((2, 2)), ["k"])
+
+
+def no_categories(n):
+    return np.zeros(n, dtype=bool)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_plain_arrays_are_read_as_others(dtype, order):
+    X = np.random.default_rng(0).normal(size=(5, 3)).astype(dtype, order=order)
+    X[1, 2] = np.nan
+    found, expected = plain_columns(X, no_categories(3)), read_columns(X, no_categories(3))
+    assert (found.names, found.labels) == (expected.names, expected.labels)
+    assert found.numbers.dtype == expected.numbers.dtype
+    np.testing.assert_array_equal(found.numbers, expected.numbers)
+    np.testing.assert_array_equal(found.is_categorical, expected.is_categorical)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [[1.0, 2.0]],
+        np.ones((2, 2), dtype=int),
+        np.ones((2, 3)),
+        np.ones(2),
+        np.ones((0, 2)),
+        np.ma.masked_array(np.ones((2, 2))),
+        pd.DataFrame({"a": [1.0], "b": [2.0]}),
+    ],
+)
+def test_of_other_tables_there_is_more_to_be_said(X):
+    assert plain_columns(X, no_categories(2)) is None
+    assert plain_columns(np.ones((1, 2)), np.array([True, False])) is None
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_infinity_in_a_plain_array_is_refused(gap):
+    X = np.full((4, 2), 1e308)  # whose sum is infinite too
+    assert plain_columns(X, no_categories(2)) is not None
+    X[1, 1], X[0, 0] = -np.inf, np.nan if gap else 0.0
+    with pytest.raises(ValueError, match=r"infinity .* in column '1'"):
+        plain_columns(X, no_categories(2))
