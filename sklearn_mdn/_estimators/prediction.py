@@ -72,8 +72,9 @@ class FittedNetworks:
         """Rows that go through the layers at once."""
         embedding = self.network.embedding
         periodic = 0 if embedding.periodic is None else 2 * embedding.periodic.n_frequencies
-        widths = self.network.hidden_layer_sizes, embedding.n_features, embedding.n_numbers * periodic
-        width = self.n_members * max(1, *widths[0], *widths[1:])
+        features = embedding.n_features, embedding.n_numbers * periodic
+        outputs = sum(self.network.head.sizes)
+        width = self.n_members * max(*self.network.hidden_layer_sizes, *features, outputs)
         rows = max(FEW_LAYER_ROWS, PREDICTION_BLOCK // width)
         return max(1, min(rows, MOST_NUMBERS // width))
 
