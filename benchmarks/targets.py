@@ -552,7 +552,7 @@ def means(records: Records, sets: list[DataSet], name: str) -> str:
     known = [method for method in METHODS if any(found[method])]
     rows = []
     for i, data in enumerate(sets):
-        cells = [f"{np.mean(found[method][i]):.4g}" if found[method][i] else "" for method in known]
+        cells = [f"{np.mean(found[method][i]):#.4g}" if found[method][i] else "" for method in known]
         rows += [[data.name, *cells]] if any(cells) else []
     return table(["data", *known], rows)
 

@@ -34,12 +34,16 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/logo.svg"
-html_sidebars = {"index": [], "getting_started": [], "choosing": [], "changelog": []}
+# Pages without others below them have no column of them.
+html_sidebars = {
+    name: [] for name in ("index", "getting_started", "choosing", "defaults", "contributing", "changelog")
+}
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "sklearn_mdn", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "header_links_before_dropdown": 5,
     "navbar_align": "left",
+    "collapse_navigation": True,
     "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,

@@ -36,7 +36,7 @@ def test_results_are_kept_and_reported(tmp_path):
         sets = {level: np.tile([[[0.0, 1.0 + k]]], (20, 1, 1)) for level in conformal.LEVELS}
         for each in data:
             found = conformal.judged(sets, np.linspace(0.0, 1.0, 20), 1.0, tenth)
-            records.add((each.name, method, 0), {"levels": found, "seconds": 1.0})
+            records.add((each.name, method, 0), {"levels": found, "calibration": 20, "test": 20})
     again = conformal.Records(tmp_path / "results.jsonl")
     text = conformal.report(again, data)
     assert "hdr against cqr  3 of 3" in text
@@ -46,12 +46,56 @@ def test_results_are_kept_and_reported(tmp_path):
 
 def test_splits_part_the_rows():
     data = conformal.Rows("a", np.arange(40.0)[:, None], np.arange(40.0), True)
-    X, y, _, y_test = data.split(0)
-    assert sorted(np.concatenate([y, y_test])) == list(range(40))
-    assert (len(y), len(y_test)) == (30, 10)
-    np.testing.assert_array_equal(X[:, 0], y)
-    assert (data.split(1)[3] != y_test).any()
+    first, second, other = (data.parts(split, 2) for split in (0, 2, 1))
+    assert [len(rows) for rows in first] == [20, 10, 10]
+    assert sorted(np.concatenate(first)) == list(range(40))
+    np.testing.assert_array_equal(first[0], second[0])  # the same trial
+    assert (first[2] != second[2]).any()
+    assert set(first[0]) != set(other[0])
     assert all(make(20)[0].shape == (20, 3) for make in conformal.SYNTHETIC.values())
+
+
+def test_the_band_of_coverages_is_that_of_drawn_scores():
+    rows, level, chance = [(19, 30)] * 4 + [(25, 20)] * 3, 0.9, 0.1
+    rng, found = np.random.default_rng(0), []
+    for _ in range(4000):
+        covered = 0
+        for m, n in rows:
+            scores = rng.permutation(m + n)
+            limit = np.sort(scores[:m])[int(np.ceil((m + 1) * level)) - 1]
+            covered += np.count_nonzero(scores[m:] <= limit)
+        found.append(covered / sum(n for _, n in rows))
+    band = conformal.coverage_band(rows, level, chance)
+    np.testing.assert_allclose(band, np.quantile(found, [0.05, 0.95]), atol=0.0061)
+
+
+class Remembering:
+    """A method that keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, trial, calibration, test):
+        self.asked.append(trial)
+        return {level: np.tile([[[0.0, 1.0]]], (len(test), 1, 1)) for level in conformal.LEVELS}
+
+
+def test_a_trial_serves_all_its_splits(tmp_path, monkeypatch):
+    methods = {"hdr": Remembering(), "forest": Remembering()}
+    table = {
+        "hdr": conformal.Method(methods["hdr"], ""),
+        "forest": conformal.Method(methods["forest"], "", False),
+    }
+    monkeypatch.setattr(conformal, "METHODS", table)
+    rng = np.random.default_rng(0)
+    sets = [conformal.Rows(name, rng.normal(size=(40, 2)), rng.normal(size=40), True) for name in "ab"]
+    records = conformal.Records(tmp_path / "results.jsonl")
+    monkeypatch.setattr(conformal.Trial, "spread", property(lambda self: self.data.y))
+    assert conformal.run_all(sets, list(table), 4, records, trials=2) == []
+    assert len(methods["hdr"].asked) == 8
+    assert len({id(trial) for trial in methods["hdr"].asked}) == 4
+    assert [len(records.splits("a", m)) for m in table] == [4, 2]
+    assert records.rows("a", "hdr") == [(10, 10)] * 4
 
 
 def test_missing_files_are_named(tmp_path):

@@ -1,7 +1,8 @@
 """Random configurations: what is valid keeps the laws of a fit, what is not is refused by name.
 
-A few of them run with every test; ``pytest -m fuzz tests/test_fuzz.py`` runs 10,000, or as many as
-FUZZ_EXAMPLES says, and with --hypothesis-show-statistics counts them.
+A few of them, always the same, run with every test; ``pytest -m fuzz tests/test_fuzz.py`` runs 10,000, or as
+many as FUZZ_EXAMPLES says, others each time or those of --hypothesis-seed, and counts them with
+--hypothesis-show-statistics.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from scipy.integrate import trapezoid
 from sklearn_mdn import MDNRegressor, MixtureDistribution
 
 FEW = settings(max_examples=50, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")))
+MANY = settings(
+    FEW, max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")), derandomize=False, print_blob=True
+)
 LEVELS = np.array([1e-6, 0.01, 0.3, 0.5, 0.9, 1 - 1e-6])
 
 PARAMETERS = st.fixed_dictionaries(

@@ -26,7 +26,8 @@ def visit_inline(translator, node):
 
 
 def visit_block(translator, node):
-    translator.body.append(f'<div class="formula">{converted(node, as_block=True)}</div>\n')
+    # One that is wider than the page is scrolled by keys as well.
+    translator.body.append(f'<div class="formula" tabindex="0">{converted(node, as_block=True)}</div>\n')
     raise nodes.SkipNode
 
 

@@ -17,18 +17,28 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    PowerTransformer,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
 
 from sklearn_mdn._distributions.bounds import BoundTransformer
-from sklearn_mdn._distributions.jacobian import apply, chain, jacobian, log_abs_det
+from sklearn_mdn._distributions.jacobian import FUNCTION_DERIVATIVES, apply, chain, jacobian, log_abs_det
 
 Array = NDArray[np.float64]
 
 # z less than this share of its size from where it came back to is a value of the transform.
 SAME = 1e-7
+
+# How far a value may be from where it comes back to, beside its size, before it is asked if there are two.
+BACK = 1e-6
+# Places on the way from a value to another one of the same z, where a monotone transform is the same.
+BETWEEN = (0.5, 0.381966)
+
+# Transformers that are monotone wherever they are defined, and functions with which FunctionTransformer is.
+MONOTONE = (BoundTransformer, StandardScaler, RobustScaler, MaxAbsScaler, MinMaxScaler, PowerTransformer)
+MONOTONE_FUNCTIONS = frozenset(FUNCTION_DERIVATIVES) - {np.square, np.reciprocal}
 
 # Functions that people hand to FunctionTransformer with these inverses, as a logarithm of the distance from a
 # bound (or a logit) times a factor.
@@ -89,8 +99,43 @@ class Chain:
         z = self._narrowed(self._forward(self._widened(y)))
         return np.where(np.isfinite(z), z, np.nan)
 
+    @property
+    def names(self) -> str:
+        """What the transformers are called, in their order."""
+        return ", ".join(map(called, self.transformers))
+
+    def folded(self, y: Array, z: Array) -> NDArray[np.bool_]:
+        """Which values (m, D) have the z of another one, where the inverse leads, unlike what is between."""
+        found = np.zeros(y.shape, dtype=bool)
+        if all(map(known_monotone, self.transformers)) or not len(y):
+            return found
+        try:
+            back = self.inverse(z)
+        except (ValueError, ArithmeticError, LookupError):  # who cannot go back cannot tell
+            return found
+        with np.errstate(invalid="ignore"):
+            apart = np.isfinite(y) & np.isfinite(back) & (np.abs(back - y) > BACK * (1.0 + np.abs(y)))
+        rows = np.flatnonzero(apart.any(axis=1))
+        if len(rows):
+            y, z, back = y[rows], z[rows], back[rows]
+            ways = [self.forward(y + share * (back - y)) for share in BETWEEN]
+            elsewhere = np.any([np.abs(way - z) > SAME * (1.0 + np.abs(z)) for way in ways], axis=0)
+            same = np.abs(self.forward(back) - z) <= SAME * (1.0 + np.abs(z))
+            found[rows] = apart[rows] & elsewhere & same
+        return found
+
+    def onto(self, y: Array) -> Array:
+        """z of rows (m, D) that the inverse leads back to; NaN for others, and outside of the domain."""
+        z = self.forward(y)
+        return np.where(self.folded(y, z), np.nan, z)
+
     def inverse(self, z: Array) -> Array:
         """What rows (m, D) of z came from, as far as it is a number."""
+        missing = np.isnan(z).any(axis=1)
+        if missing.any():  # which transformers may refuse
+            found = np.full_like(z, np.nan)
+            found[~missing] = self.inverse(z[~missing])
+            return found
         if not len(z):
             return z
         y = self._widened(z) if self.targets is None else self._fill_latent(z)
@@ -133,7 +178,7 @@ class Chain:
         """Which rows (m, D) are values of the chain."""
         try:
             back = self.forward(self.inverse(z))
-        except (ValueError, ArithmeticError):  # as some transformers answer to what is outside
+        except (ValueError, ArithmeticError, LookupError):  # as some answer to what is outside
             if len(z) == 1:
                 return np.array([False])
             return np.concatenate([self.reached(row[None]) for row in z])
@@ -208,10 +253,21 @@ def flattened(transformers: Sequence[Any]) -> list[Any]:
     return flat
 
 
-def _does_nothing(transformer: Any) -> bool:
-    if transformer is None or isinstance(transformer, str):
-        return True
-    return type(transformer) is FunctionTransformer and transformer.func is transformer.inverse_func is None
+def called(transformer: Any) -> str:
+    """The name of a transformer, with that of its function if it is one by name."""
+    if isinstance(transformer, BoundTransformer):
+        return f"support ({transformer.low:g}, {transformer.high:g})"
+    kind = type(transformer).__name__
+    function = transformer.func if isinstance(transformer, FunctionTransformer) else None
+    return kind if function is None else f"{kind} of {getattr(function, '__name__', function)}"
+
+
+def known_monotone(transformer: Any) -> bool:
+    """Whether a transformer cannot be anything but monotone."""
+    if type(transformer) is FunctionTransformer:
+        plain = not (transformer.kw_args or transformer.inv_kw_args)
+        return plain and any(transformer.func is function for function in MONOTONE_FUNCTIONS)
+    return type(transformer) in (*MONOTONE, QuantileTransformer)
 
 
 def affine(transformer: Any) -> tuple[Array | float, Array | float] | None:
@@ -245,6 +301,8 @@ def check_transformer(transformer: Any) -> None:
     name = type(transformer).__name__
     if not callable(getattr(transformer, "inverse_transform", None)):
         raise TypeError(f"transformer must have an inverse_transform, which {name} has not.")
+    if type(transformer) is FunctionTransformer and transformer.inverse_func is None:
+        raise TypeError(f"transformer must have an inverse: give the {called(transformer)} an inverse_func.")
     if isinstance(transformer, QuantileTransformer):
         for knots in transformer.quantiles_.T:
             again = np.flatnonzero(np.diff(knots) == 0)

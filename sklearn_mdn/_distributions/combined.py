@@ -22,7 +22,10 @@ def pooled(parts: Sequence[PredictiveDistribution], weights: np.ndarray) -> Pred
         raise ValueError(f"estimators must predict targets of one shape, got {sorted(shapes)}.")
     kinds = sorted({type(part).__name__ for part in parts})
     if len(kinds) > 1:
-        raise ValueError(f"estimators must predict distributions of one kind, got {' and '.join(kinds)}.")
+        raise ValueError(
+            f"estimators must predict distributions of one kind, got {' and '.join(kinds)}: give all of them "
+            "the same support, limits or transform of the target."
+        )
     return parts[0]._pooled(parts, weights)._on(common_grid([part._grid for part in parts]))
 
 

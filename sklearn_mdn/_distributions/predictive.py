@@ -1410,6 +1410,15 @@ class PredictiveDistribution(Decisions):
             return self._log_density(records.place[np.newaxis]).reshape(len(self))
         return self._log_recorded(records)
 
+    def _recorded_cdf(self, y: Array) -> tuple[Array, Array]:
+        """P(Y < y) and P(Y <= y) of recorded values (m, n, D), which stand for what is rounded to them."""
+        half = np.zeros(self._n_targets) if self._grid is None else 0.5 * self._grid.step
+        upper = self._cdf(y + half)
+        places, mass = self._atoms()
+        at = np.where(places == y[..., np.newaxis], mass, 0.0).sum(axis=-1)
+        lower = np.maximum(upper - at, 0.0)
+        return (np.where(half > 0.0, self._cdf(y - half), lower) if half.any() else lower), upper
+
     def _draw_rounded(self, count: int, uniform: np.random.Generator, noise: np.random.Generator) -> Array:
         """Draws on the grid of recorded values."""
         self._steps("rounded draws can be had only")

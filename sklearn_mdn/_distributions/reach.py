@@ -25,8 +25,8 @@ def some_value(chain: Chain, latent: MixtureDistribution) -> Array:
         if reached.any():
             return np.asarray(quantiles[np.argmax(reached)])
     raise ValueError(
-        "y_dist lies outside the range of the transformer of the target: no value of the target leads to "
-        "where its densities are. (Is its inverse the inverse of its transform?)"
+        f"y_dist lies outside the range of the transformer of the target, {chain.names}: no value of the "
+        "target leads to where its densities are. (Is its inverse the inverse of its transform?)"
     )
 
 

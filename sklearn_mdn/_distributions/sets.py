@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mdn._distributions.checks import as_numbers
-from sklearn_mdn._distributions.nested import NestedSets, nested_sets
+from sklearn_mdn._distributions.families import nested_sets
+from sklearn_mdn._distributions.nested import NestedSets
 from sklearn_mdn._distributions.stored_state import read_state, stamped
 from sklearn_mdn._distributions.typing import Rows
 
@@ -37,8 +38,8 @@ class PredictionSets:
     method : {"hdr", "interval", "width"}
         What they are made of.
     levels : ndarray of shape (n,) or None
-        Levels of the regions under the predicted density, 1 for the whole line; None for out-of-fold
-        densities, where each fold has its own.
+        Levels of the regions under the predicted density, 1 for the whole line and below 0 for nothing; None
+        for out-of-fold densities, where each fold has its own.
 
     Examples
     --------
@@ -150,7 +151,7 @@ class PredictionSets:
 
     @property
     def threshold(self) -> Array:
-        """Density at the border of the sets of method "hdr", (n,): zero for the whole line.
+        """Density at the border of the sets of method "hdr", (n,): 0 for the whole line, infinite for none.
 
         Of several targets it is told by seeded draws. NaN for out-of-fold densities, each of which has its
         own.
@@ -173,8 +174,9 @@ class PredictionSets:
         if self.levels is None:
             return threshold
         threshold[self.levels >= 1.0] = 0.0
+        threshold[self.levels < 0.0] = np.inf
         (dist,) = self._distributions
-        for level in np.unique(self.levels[self.levels < 1.0]):
+        for level in np.unique(self.levels[self._bounded]):
             rows = np.flatnonzero(self.levels == level)
             threshold[rows] = dist[rows].hdr_threshold(max(level, 1e-6), random_state=self._seed)
         return threshold
@@ -279,17 +281,28 @@ class PredictionSets:
 
     @cached_property
     def _families(self) -> list[NestedSets]:
+        """Nested sets of each fold; of one distribution, in the rows that are neither the line nor empty."""
         crossed = self.levels is None
+        rows = slice(None) if crossed else self._bounded
         return [
-            nested_sets(self.method, dist, crossed=crossed, random_state=self._seed)
+            nested_sets(self.method, dist[rows], crossed=crossed, random_state=self._seed)
             for dist in self._distributions
         ]
+
+    @property
+    def _bounded(self) -> NDArray[np.intp]:
+        assert self.levels is not None
+        return np.flatnonzero((self.levels >= 0.0) & (self.levels < 1.0))
 
     def _inside(self, y: Array) -> NDArray[np.bool_]:
         """Whether the sets hold y (m, n) or (m, n, D)."""
         if self.levels is not None:
-            inside: NDArray[np.bool_] = self._families[0].level(y) <= self.levels
-            return inside | (self.levels >= 1.0)
+            rows = self._bounded
+            inside: NDArray[np.bool_] = np.tile(self.levels >= 1.0, (len(y), 1))
+            if len(rows):
+                y = y if y.shape[1] == len(self) else np.repeat(y, len(self), axis=1)
+                inside[:, rows] = self._families[0].holds(y[:, rows], self.levels[rows])
+            return inside
         assert self._needed is not None
         voted: NDArray[np.bool_] = self._votes(y) >= self._needed
         return voted
@@ -307,19 +320,12 @@ class PredictionSets:
         return votes
 
     def _regions(self, levels: Array) -> Array:
-        """Regions of a level each, which is the whole line at 1."""
-        whole = np.array([[[-np.inf, np.inf]]])
-        bounded = levels < 1.0
-        if not bounded.any():
-            return np.tile(whole, (len(levels), 1, 1))
-        # A family of some of the rows, since levels at the others have no intervals.
-        family = nested_sets(
-            self.method, self._distributions[0][bounded], crossed=False, random_state=self._seed
-        )
-        found = family.intervals(levels[bounded])
+        """Regions of a level each: the whole line at 1, nothing below 0."""
+        rows = self._bounded
+        found = self._families[0].intervals(levels[rows]) if len(rows) else np.empty((0, 1, 2))
         intervals = np.full((len(levels), *found.shape[1:]), np.nan)
-        intervals[bounded] = found
-        intervals[~bounded, :1] = whole
+        intervals[rows] = found
+        intervals[levels >= 1.0, 0] = [-np.inf, np.inf]
         return intervals
 
     def _voted_intervals(self) -> Array:

@@ -227,7 +227,7 @@ class TransformedDistribution(PredictiveDistribution):
 
     def _placed(self, y: Array) -> Array:
         """z of y (m, n, D); beyond the domain the end of the range on that side."""
-        z = self._by_chain(Chain.forward, y)
+        z = self._by_chain(Chain.onto, y)
         low, high, rising = self._range
         outside = np.isnan(z) & ~np.isnan(y)
         if outside.any():
@@ -342,9 +342,10 @@ class TransformedDistribution(PredictiveDistribution):
         for part in parts:
             same = len(part._chains) == len(self._chains) and np.array_equal(part._which, self._which)
             if not same or not all(a.same_as(b) for a, b in zip(part._chains, self._chains, strict=True)):
+                names = " and ".join(chain.names for each in (self, part) for chain in each._chains)
                 raise ValueError(
-                    "estimators must transform their targets alike for their pool to have a density: put "
-                    "one TransformedTargetRegressor around the pool."
+                    "estimators must transform their targets alike for their pool to have a density, got "
+                    f"{names}: put one TransformedTargetRegressor around the pool."
                 )
         # Each density is that given that z is a value, whose probability is the part's own.
         log_inside = np.stack([part._log_inside for part in parts], axis=1)
@@ -396,7 +397,7 @@ class TransformedDistribution(PredictiveDistribution):
     # Densities and probabilities.
 
     def _log_density(self, y: Array) -> Array:
-        z = self._by_chain(Chain.forward, y)
+        z = self._by_chain(Chain.onto, y)
         if not self._mixes and self._range.bounded:
             z = np.where((z < self._range.low) | (z > self._range.high), np.nan, z)
         outside: Flags = np.asarray(np.isnan(z).any(axis=-1))
@@ -404,6 +405,20 @@ class TransformedDistribution(PredictiveDistribution):
         slope = self._by_chain(Chain.log_slope, np.where(outside[..., None], self._inner, y))
         log_density = self.latent._log_density(z) - self._log_inside + slope
         return np.where(np.isnan(y).any(axis=-1), np.nan, np.where(outside, -np.inf, log_density))
+
+    def _log_score(self, records: Records) -> Array:
+        y = np.where(records.exact, records.place, self._inner)[None]
+        folded = self._by_chain(lambda chain, y: chain.folded(y, chain.forward(y)), y)[0]
+        if folded.any():
+            row, j = np.argwhere(folded)[0]
+            chain = self._chains[self._which[row]]
+            z = chain.forward(y[0, [row]])
+            raise ValueError(
+                f"the transformer of the target must be strictly monotone, which {chain.names} is not: it "
+                f"takes {y[0, row, j]:.6g} and {chain.inverse(z)[0, j]:.6g} to {z[0, j]:.6g}, and what lies "
+                "between elsewhere."
+            )
+        return super()._log_score(records)
 
     def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
         z = self._by_chain(Chain.forward, y[None])[0]
@@ -423,7 +438,7 @@ class TransformedDistribution(PredictiveDistribution):
         return np.where(outside, -np.inf, found)
 
     def _responsibilities(self, y: Array) -> Array:
-        z = self._by_chain(Chain.forward, y)
+        z = self._by_chain(Chain.onto, y)
         outside = np.isnan(z).any(axis=-1, keepdims=True)
         return np.where(outside, np.nan, self.latent._responsibilities(np.where(outside, self._start, z)))
 
@@ -600,7 +615,7 @@ class TransformedDistribution(PredictiveDistribution):
         return np.where(falling[:, None, None], turned, intervals), log_threshold
 
     def _level(self, y: Array) -> Array:
-        z = self._by_chain(Chain.forward, y)[..., 0]
+        z = self._by_chain(Chain.onto, y)[..., 0]
         level = self._line.level(np.where(np.isnan(z), self._start[:, 0], z))
         return np.where(np.isnan(y[..., 0]), np.nan, np.where(np.isnan(z), 1.0, level))
 
@@ -690,7 +705,7 @@ class TransformedDistribution(PredictiveDistribution):
         wrong = (steps <= 0) & (np.diff(z, axis=0) > 0)
         if wrong.any():
             place = np.argwhere(wrong)[0]
-            names = ", ".join(type(each).__name__ for each in self._chains[0].transformers)
+            names = self._chains[0].names
             raise ValueError(
                 f"the transformer of the target must be strictly monotone, which {names} is not: it takes "
                 f"{y[tuple(place)]:.6g} and {y[place[0] + 1, place[1], place[2]]:.6g} to "
@@ -730,20 +745,32 @@ def _stretched(latent: MixtureDistribution, shift: Any, stretch: Any) -> Mixture
 
 def transformed(distribution: PredictiveDistribution, transformers: Sequence[Any]) -> PredictiveDistribution:
     """The distribution of y where ``distribution`` is that of what transformers made of y, in their order."""
+    if not flattened(transformers):
+        return distribution
+    grid = _grid_before(distribution._grid, transformers, distribution._n_targets)
     if isinstance(distribution, TransformedDistribution):
         (inner,) = distribution._chains
         latent, chains = _reduced(distribution.latent, [*transformers, *inner.transformers])
     elif isinstance(distribution, MixtureDistribution):
         latent, chains = _reduced(distribution, transformers)
-    elif not flattened(transformers):
-        return distribution
     else:
         raise TypeError(
             f"estimator must not transform a target with a {type(distribution).__name__}, whose atoms have "
             "no density behind a transform; limits and support of MDNRegressor need no transformer."
         )
     if not chains[0].transformers:
-        return latent
+        return latent._on(grid)
     found = TransformedDistribution._of(latent, chains)
     found._check_monotone()
-    return found
+    return found._on(grid)
+
+
+def _grid_before(grid: Grid | None, transformers: Sequence[Any], n_targets: int) -> Grid | None:
+    """Where values lie that affine transformers took to a grid; None behind others."""
+    for transformer in reversed(flattened(transformers)):
+        back = affine(transformer)
+        if grid is None or back is None:
+            return None
+        shift, stretch = (np.broadcast_to(np.asarray(each, dtype=np.float64), n_targets) for each in back)
+        grid = Grid(grid.step * stretch, shift + stretch * grid.offset)
+    return grid

@@ -15,10 +15,11 @@ from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sklearn_mdn._distributions.nested import nested_sets
+from sklearn_mdn._distributions.families import nested_sets
 from sklearn_mdn._distributions.row_weights import check_row_weights
 from sklearn_mdn._distributions.sets import PredictionSets
 from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution
 from sklearn_mdn._estimators.conformal_levels import (
     calibrated_levels,
@@ -68,8 +69,13 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
     groups : int, str or callable, default=None
         Groups in each of which the coverage holds (Mondrian): a column of X, or a function of X that gives a
         label for each row. Each group is calibrated by its own rows.
+    randomized : bool, default=False
+        Whether chance decides, in each row anew, about values whose score equals a calibration score. The
+        coverage is then the confidence level itself. Without, it is higher where scores have ties, as at
+        atoms of the density, and by up to 1 / (m + 1). A set may hold nothing. Not for folds.
     random_state : int, RandomState instance or None, default=None
-        Shuffles the folds, and seeds the draws that tell the regions of several targets.
+        Shuffles the folds, and seeds the draws that tell the regions of several targets, and those of
+        ``randomized``, which go by the place of a row.
 
     Attributes
     ----------
@@ -92,6 +98,9 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
     * ``conformalize`` with m rows: at least :math:`1 - \alpha`, and at most
       :math:`1 - \alpha + 1 / (m + 1)` if no two scores are equal [3]_. Less than
       :math:`(1 - \alpha) / \alpha` rows cannot do: the sets are then the whole line, with a warning.
+      "width" has the upper bound where the shortest intervals of a density are nested, as of one mode; where
+      they jump between modes, some hold more.
+    * ``randomized``: :math:`1 - \alpha`, whatever the ties [6]_.
     * Folds (CV+ [4]_): at least :math:`1 - 2 \alpha` less a term of at most :math:`\sqrt{2 / n}`, and in
       practice :math:`1 - \alpha` unless the fits are very unstable. "interval" and "width" fill what may be
       left out in between, which takes nothing from that.
@@ -103,7 +112,8 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
     :func:`~sklearn_mdn.metrics.conditional_coverage` shows.
 
     The members of an ensemble of networks have held out rows as well, but those rows stopped their training
-    and chose the factors on their deviations, so that no guarantee covers them; they do not serve here.
+    and chose the factors on their deviations, so that no guarantee covers them. They do not serve here;
+    a simulation (``benchmarks/held_out.py``) has shown no loss of coverage.
 
     References
     ----------
@@ -116,6 +126,8 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
        jackknife+", Annals of Statistics 49, 2021, theorem 4.
     .. [5] R. J. Tibshirani, R. F. Barber, E. J. Candès and A. Ramdas, "Conformal prediction under covariate
        shift", NeurIPS 32, 2019.
+    .. [6] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic learning in a random world", Springer, 2005,
+       chapter 2 (smoothed conformal predictors).
 
     Examples
     --------
@@ -137,6 +149,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         "estimator": [HasMethods(["fit", "predict"])],
         "method": [StrOptions({"hdr", "interval", "width"})],
         "cv": ["cv_object", StrOptions({"split", "prefit"})],
+        "randomized": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -152,6 +165,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         confidence_level: float | None = None,
         cv: Any = None,
         groups: Any = None,
+        randomized: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
@@ -159,6 +173,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         self.confidence_level = confidence_level
         self.cv = cv
         self.groups = groups
+        self.randomized = randomized
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Tags:
@@ -211,6 +226,7 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         if self._is_prefit:
             return self._adopt(self._prefit(), seed)
         X, y, sample_weight = indexable(X, y, sample_weight)
+        check_target_transformers(self.estimator, y)
         splits = [] if _is_word(self.cv, "split") else self._splits(X, y, seed)
         self._adopt(_fitted(self.estimator, X, y, sample_weight), seed)
         rows = np.arange(_num_samples(X))
@@ -256,7 +272,8 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         Warns
         -----
         UserWarning
-            If most of the rows are rows of ``fit``: their scores are too low.
+            If at least half of the rows are rows of ``fit``: their scores are too low. Which rows a "prefit"
+            estimator was fitted to is not known.
 
         Examples
         --------
@@ -369,12 +386,13 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
         labels = check_known_groups(row_groups(self.groups, X), self._labels, n_rows)
         needed = rows_needed(level)
         counts = np.array([np.count_nonzero(self._groups == g) for g in range(len(self._labels))])
-        warn_of_few_rows(level, needed, counts, self._labels, np.unique(labels))
+        warn_of_few_rows(level, needed, counts, self._labels, np.unique(labels), randomized=self.randomized)
         models, crossed = ([self.estimator_], False) if not self._crossed else (self.estimators_, True)
         distributions = [predict_distribution(model, X) for model in models]
         if not crossed:
+            uniform = np.random.default_rng(self._seed).uniform(size=n_rows) if self.randomized else None
             levels = calibrated_levels(
-                self.conformity_scores_, self._weights, self._groups, level, weights, labels
+                self.conformity_scores_, self._weights, self._groups, level, weights, labels, uniform
             )
             return PredictionSets(distributions, self.method, level, seed=self._seed, levels=levels)
         scores = [
@@ -450,6 +468,11 @@ class ConformalDensityRegressor(MetaEstimatorMixin, DensityRegressorMixin, Store
     def _check_settings(self) -> None:
         if self.confidence_level is not None:
             check_level(self.confidence_level)
+        if self.randomized and not (self._is_prefit or _is_word(self.cv, "split")):
+            raise ValueError(
+                'randomized=True needs calibration rows of their own: give cv="split" and call conformalize, '
+                f"got cv={self.cv!r}, which makes folds."
+            )
         if self.groups is not None and not (isinstance(self.groups, (int, str)) or callable(self.groups)):
             raise ValueError(
                 "groups must be a column of X, by number or name, or a function of X that gives a label for "

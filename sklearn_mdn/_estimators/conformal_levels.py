@@ -47,27 +47,40 @@ def calibrated_levels(
     level: float,
     new_weights: Array | None,
     new_groups: NDArray[np.intp],
+    uniform: Array | None = None,
 ) -> Array:
-    """The level of each new row, by the scores of its group; 1 where no score is large enough.
+    """The level of each new row, by the scores of its group: 1 for the whole line, below 0 for nothing.
 
-    The smallest score s such that the scores from s upward, and the new row, weigh more than alpha of all,
-    Tibshirani, Barber, Candes and Ramdas (2019), lemma 1; with equal weights, the score of rank
-    ceil((1 - alpha) (m + 1)).
+    With alpha = 1 - level, weights w of the m scores and w' of the new row, and a number u from 0 to 1, the
+    set holds the values whose score s has::
+
+        sum of w over scores above s + u (sum of w over scores equal to s + w') > alpha (sum of w + w')
+
+    u = 1 gives the score of rank ceil((1 - alpha) (m + 1)), and with weights lemma 1 of Tibshirani, Barber,
+    Candes and Ramdas (2019). u drawn uniformly gives the smoothed sets of Vovk, Gammerman and Shafer (2005,
+    chapter 2), whose coverage is 1 - alpha with ties or without.
     """
     levels = np.ones(len(new_groups))
     for group in np.unique(new_groups):
         own, new = groups == group, new_groups == group
-        order = np.argsort(-scores[own], kind="stable")
-        falling = scores[own][order]
-        weight = np.ones(len(falling)) if weights is None else weights[own][order]
+        weight = np.ones(own.sum()) if weights is None else weights[own]
         of_new = np.ones(new.sum()) if new_weights is None else new_weights[new]
-        above = np.cumsum(weight)
-        total = (above[-1] if len(above) else 0.0) + of_new
-        enough = (1.0 - level) * total - of_new + ROUNDING * total
-        # The first place at which the scores so far weigh more than enough; before the first, the line.
-        place = np.searchsorted(above, enough, side="right")
-        bounded = (enough >= 0.0) & (place < len(falling))
-        levels[new] = np.where(bounded, falling[np.minimum(place, len(falling) - 1)], 1.0)
+        part = np.ones(new.sum()) if uniform is None else uniform[new]
+        rising, which = np.unique(scores[own], return_inverse=True)
+        tied = np.bincount(which, weight, len(rising))[::-1]  # of falling scores, as all that follows
+        up_to = np.cumsum(tied)
+        total = (up_to[-1] if len(up_to) else 0.0) + of_new
+        wanted = (1.0 - level) * total + ROUNDING * total
+        # The first score below which the set ends at the latest; before the first of all, the line.
+        place = np.searchsorted(up_to, wanted - part * of_new, side="right")
+        last = np.minimum(place, max(len(up_to) - 1, 0))
+        if not len(up_to):
+            continue
+        closed = up_to[last] - tied[last] + part * (tied[last] + of_new) > wanted
+        end = rising[::-1][last]
+        bounded = np.where(closed, end, np.nextafter(end, -1.0))
+        bounded = np.where(place > last, -1.0, bounded)
+        levels[new] = np.where(part * of_new > wanted, 1.0, bounded)
     return levels
 
 
@@ -109,7 +122,13 @@ def check_known_groups(labels: Labels | None, known: Labels, n_rows: int) -> NDA
 
 
 def warn_of_few_rows(
-    level: float, needed: int, counts: NDArray[np.intp], labels: Labels, asked: NDArray[np.intp]
+    level: float,
+    needed: int,
+    counts: NDArray[np.intp],
+    labels: Labels,
+    asked: NDArray[np.intp],
+    *,
+    randomized: bool,
 ) -> None:
     """Say which sets are the whole line, and how many calibration rows would do."""
     few = [i for i in asked if counts[i] < needed]
@@ -122,7 +141,7 @@ def warn_of_few_rows(
     )
     warnings.warn(
         f"A confidence level of {level:g} needs at least {needed} calibration rows, and {which}: the sets "
-        "are the whole line.",
+        f"are {'often ' * randomized}the whole line.",
         UserWarning,
         stacklevel=3,
     )

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, unwrap
 from sklearn_mdn._estimators.fit_context import fit_context
 
@@ -169,11 +170,13 @@ class DensityFunctional(MetaEstimatorMixin, RegressorMixin, StoredEstimator):
         >>> from sklearn.datasets import load_diabetes
         >>> from sklearn_mdn import DensityFunctional, MDNRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> risk = DensityFunctional(MDNRegressor(max_iter=5, random_state=0), ("prob", 200, float("inf")))
+        >>> network = MDNRegressor(max_iter=5, random_state=0)
+        >>> risk = DensityFunctional(network, ("prob", 200, float("inf")))
         >>> bool((risk.fit(X, y).predict(X) <= 1).all())
         True
         """
         as_functional(self.functional)
+        check_target_transformers(self.estimator, y)
         weights = (
             {} if sample_weight is None else {fit_argument(self.estimator, "sample_weight"): sample_weight}
         )

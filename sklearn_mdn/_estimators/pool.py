@@ -15,6 +15,7 @@ from sklearn_mdn._distributions.checks import as_numbers
 from sklearn_mdn._distributions.combined import pooled
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.stored_state import StoredEstimator
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import fit_argument, predict_distribution, unwrap
 from sklearn_mdn._estimators.density import DensityRegressorMixin
 from sklearn_mdn._estimators.fit_context import fit_context
@@ -155,21 +156,24 @@ class DensityPool(DensityRegressorMixin, StoredEstimator):
         Raises
         ------
         ValueError
-            If there are no estimators, or the weights do not fit them.
+            If there are no estimators, the weights do not fit them, or one of them puts a transformer before
+            the target that is not monotone on y.
         TypeError
-            If one of them is no estimator of densities.
+            If one of them is no estimator of densities, or a transformer of the target has no inverse.
 
         Examples
         --------
         >>> from sklearn.datasets import load_diabetes
         >>> from sklearn_mdn import DensityPool, MDNRegressor
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> networks = [MDNRegressor(n_components, max_iter=5, random_state=0) for n_components in (1, 3)]
+        >>> networks = [MDNRegressor(k, max_iter=5, random_state=0) for k in (1, 3)]
         >>> DensityPool(networks).fit(X, y).weights_
         array([0.5, 0.5])
         """
         named = _check_estimators(self.estimators)
         _check_weights(self.weights, named)
+        for _, estimator in named:
+            check_target_transformers(estimator, y)
         fitted = []
         for name, estimator in named:
             if isinstance(estimator, str):  # "drop"

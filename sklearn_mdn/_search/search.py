@@ -36,7 +36,7 @@ from sklearn_mdn._estimators.arguments import check_lengths
 from sklearn_mdn._estimators.density import check_records
 from sklearn_mdn._estimators.fit_context import fit_context
 from sklearn_mdn._search.choices import Split, candidates_of, check_scoring, chosen_by, splits_of
-from sklearn_mdn._search.stacking import HeldOut, check_alike, rounding_error, stacked
+from sklearn_mdn._search.stacking import HeldOut, check_alike, check_bounds_alike, rounding_error, stacked
 from sklearn_mdn._search.tasks import Prepared, Task, network_of, prepare, stacks_of, train_stack
 
 Scoring = str | Callable[..., Any] | Sequence[str] | Mapping[str, str | Callable[..., Any]] | None
@@ -364,6 +364,8 @@ class MDNSearchCV(StoredEstimator, BaseSearchCV):
                     task.estimator.fit(X_train, y_train, **own_params)
                 else:
                     prepare(task, parameters, X_train, y_train, own_params, cache)
+        if self.refit == "stacking":
+            check_bounds_alike([task.network for task in tasks if task.plan is not None])
         return tasks
 
     def _train(self, tasks: list[Task], context: CallbackContext) -> None:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records, common_grid
 from sklearn_mdn._distributions.unwrap import predict_distribution
+from sklearn_mdn._estimators.bounds import bounds_of
 from sklearn_mdn._estimators.calibration import calibration_places, larger_pool, shifted
 from sklearn_mdn._estimators.likelihood import FACTORS
 from sklearn_mdn._estimators.pool import DensityPool
@@ -132,6 +133,17 @@ def check_alike(grids: Sequence[Grid | None]) -> None:
         raise ValueError(
             'refit="stacking" weighs candidates of one resolution by their likelihoods, got the resolutions '
             f"{', '.join(steps)}."
+        )
+
+
+def check_bounds_alike(networks: Sequence[MDNRegressor]) -> None:
+    """Refuse candidates whose densities are of several kinds, of which there is no pool."""
+    bounds = {bounds_of(network.support, network.limits): network for network in networks}
+    if len(bounds) > 1:
+        got = " and ".join(f"support={each.support!r}, limits={each.limits!r}" for each in bounds.values())
+        raise ValueError(
+            f'refit="stacking" pools candidates of one support and the same limits, got {got}. Compare them '
+            "with refit=True."
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn._distributions.unwrap import predict_distribution
 
 
@@ -75,11 +76,13 @@ def cross_val_predict_distribution(
     >>> from sklearn_mdn import MDNRegressor
     >>> from sklearn_mdn.metrics import coverage, cross_val_predict_distribution
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> distribution = cross_val_predict_distribution(MDNRegressor(max_iter=5, random_state=0), X, y, cv=3)
+    >>> network = MDNRegressor(max_iter=5, random_state=0)
+    >>> distribution = cross_val_predict_distribution(network, X, y, cv=3)
     >>> 0.8 < coverage(y, distribution, confidence=0.9) <= 1
     True
     """
     X, y = indexable(X, y)
+    check_target_transformers(estimator, y)
     fitted = cross_validate(
         estimator,
         X,

@@ -46,8 +46,8 @@ class Forecast(ABC):
         return self.logpdf(y)
 
     @abstractmethod
-    def pit(self, y: Array) -> Array:
-        """Probability integral transform, F(y), per target."""
+    def pit(self, y: Array, uniform: Array) -> Array:
+        """Probability integral transform, F(y), per target; across a jump of F as far as ``uniform`` says."""
 
     @abstractmethod
     def quantiles(self, levels: Array) -> Array:
@@ -88,8 +88,9 @@ class PredictiveForecast(Forecast):
     def log_score(self, y: Array) -> Array:
         return self._distribution._log_score(Records.of(y.reshape(len(y), -1)))
 
-    def pit(self, y: Array) -> Array:
-        return self._distribution.cdf(y)
+    def pit(self, y: Array, uniform: Array) -> Array:
+        lower, upper = self._distribution._recorded_cdf(y.reshape(1, len(y), -1))
+        return lower.reshape(y.shape) + uniform * (upper - lower).reshape(y.shape)
 
     def quantiles(self, levels: Array) -> Array:
         return self._distribution.ppf(self._on_axes_of(levels))
@@ -128,11 +129,12 @@ class DrawsForecast(Forecast):
     def logpdf(self, y: Array) -> Array:
         raise UnavailableScoreError("y_dist must have a density for this score, got draws, which have none.")
 
-    def pit(self, y: Array) -> Array:
+    def pit(self, y: Array, uniform: Array) -> Array:
         """Mid-point of the share of the uniform distribution that the rank of y stands for."""
         y = y[..., None]
-        below = (self._draws < y).sum(-1) + 0.5 * (self._draws == y).sum(-1)
-        share: Array = (below + 0.5) / (self._draws.shape[-1] + 1.0)
+        n_equal = (self._draws == y).sum(-1)
+        rank = (self._draws < y).sum(-1) + np.floor(uniform * (n_equal + 1.0))
+        share: Array = (rank + 0.5) / (self._draws.shape[-1] + 1.0)
         return share
 
     def quantiles(self, levels: Array) -> Array:
@@ -178,7 +180,7 @@ class FrozenForecast(Forecast):
         # Densities per target are those of independent targets.
         return log_density.sum(-1) if len(self.shape) == 2 and log_density.ndim == y.ndim else log_density
 
-    def pit(self, y: Array) -> Array:
+    def pit(self, y: Array, uniform: Array) -> Array:
         return np.asarray(self._cdf(y))
 
     def quantiles(self, levels: Array) -> Array:

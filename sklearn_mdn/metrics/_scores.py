@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_mdn._distributions.checks import check_confidence, check_level_list
+from sklearn_mdn._distributions.noise import child_generators
 from sklearn_mdn._distributions.row_weights import check_row_weights, row_mean
-from sklearn_mdn._distributions.typing import DistributionLike, MultiOutput
-from sklearn_mdn.metrics._forecast import check_forecast
+from sklearn_mdn._distributions.typing import DistributionLike, MultiOutput, SeedLike
+from sklearn_mdn.metrics._forecast import Forecast, check_forecast
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
 
@@ -52,7 +53,9 @@ def log_likelihood(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import log_likelihood
-    >>> normal = MixtureDistribution(weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]])
+    >>> normal = MixtureDistribution(
+    ...     weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]]
+    ... )
     >>> log_likelihood([0.0, 1.0], normal)
     -1.2655...
     """
@@ -89,7 +92,7 @@ def crps(
 ) -> float | NDArray[np.float64]:
     r"""Mean continuous ranked probability score of each target; lower is better.
 
-    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1\{y \le x\})^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
+    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1[y \le x])^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
 
     It is proper [1]_, in the units of the target, and for a point prediction (given as two equal draws) the
     absolute error.
@@ -492,10 +495,14 @@ def interval_width(
     return _target_mean(upper - lower, sample_weight, multioutput)
 
 
-def pit_values(y_true: ArrayLike, y_dist: DistributionLike) -> NDArray[np.float64]:
+def pit_values(
+    y_true: ArrayLike, y_dist: DistributionLike, *, random_state: SeedLike = 0
+) -> NDArray[np.float64]:
     """Probability integral transform of each target: the predicted probability of a value up to it.
 
-    Uniform on (0, 1) where the predicted distributions are the true ones [1]_, [2]_.
+    Uniform on (0, 1) where the predicted distributions are the true ones [1]_, [2]_, those with atoms and of
+    rounded targets too: there it is drawn from between the probabilities of lower values and of values up to
+    the target [3]_.
 
     Parameters
     ----------
@@ -503,17 +510,22 @@ def pit_values(y_true: ArrayLike, y_dist: DistributionLike) -> NDArray[np.float6
         Observed targets, of exactly the shape of the predicted distributions.
     y_dist : MixtureDistribution, array-like of shape (n, M) or (n, D, M), or object with cdf, logpdf and ppf
         One distribution, or M draws from it (at least 2), a row.
+    random_state : int, RandomState, Generator or None, default=0
+        Seed of what is drawn for targets that have a probability of their own. An int gives the same answer
+        in every call, None fresh draws.
 
     Returns
     -------
     pit : ndarray of shape (n,) or (n, D)
-        F(y). Of draws: (r + 1/2) / (M + 1) where r of the M draws lie below the target, ties counted
-        half; the rank histogram's classes [3]_ at their centres.
+        F(y); between P(Y < y) and P(Y <= y) for an atom, such as a bound of a
+        :class:`~sklearn_mdn.ClippedDistribution`, and between F(y - r / 2) and F(y + r / 2) with a resolution
+        r. Of draws: (k + 1/2) / (M + 1) where k of the M draws lie below the target, with ties broken at
+        random; the rank histogram's classes [4]_ at their centres.
 
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or ``random_state`` is no seed.
     TypeError
         If ``y_dist`` is none of these.
 
@@ -523,7 +535,9 @@ def pit_values(y_true: ArrayLike, y_dist: DistributionLike) -> NDArray[np.float6
        Society A 147, 1984.
     .. [2] T. Gneiting, F. Balabdaoui and A. E. Raftery, "Probabilistic forecasts, calibration and
        sharpness", Journal of the Royal Statistical Society B 69, 2007.
-    .. [3] T. M. Hamill, "Interpretation of rank histograms for verifying ensemble forecasts", Monthly
+    .. [3] C. Czado, T. Gneiting and L. Held, "Predictive model assessment for count data", Biometrics 65,
+       2009, section 2.1.
+    .. [4] T. M. Hamill, "Interpretation of rank histograms for verifying ensemble forecasts", Monthly
        Weather Review 129, 2001.
 
     Examples
@@ -533,8 +547,7 @@ def pit_values(y_true: ArrayLike, y_dist: DistributionLike) -> NDArray[np.float6
     >>> pit_values([0.0, 3.0], norm([0.0, 1.0], [1.0, 2.0]))
     array([0.5       , 0.84134475])
     """
-    y, forecast = check_forecast(y_true, y_dist)
-    return forecast.pit(y)
+    return _pit(*check_forecast(y_true, y_dist), random_state)
 
 
 @overload
@@ -600,7 +613,8 @@ def calibration_error(
     some, which makes it the Wasserstein distance of order 1 between the PIT values and the uniform
     distribution. It is zero for no finite sample: n targets drawn from the predicted distributions
     themselves give about ``0.31 / sqrt(n)``, the mean area under a Brownian bridge's absolute value [2]_.
-    It says nothing of sharpness and is no proper score: do not tune for it alone.
+    It says nothing of sharpness and is no proper score: do not tune for it alone. The PIT values are those
+    of :func:`pit_values` with its default seed.
 
     References
     ----------
@@ -617,7 +631,7 @@ def calibration_error(
     0.25
     """
     y, forecast = check_forecast(y_true, y_dist)
-    pit = forecast.pit(y)
+    pit = _pit(y, forecast)
     weights = check_row_weights(sample_weight, y)
     errors = [_distance_from_uniform(column, weights) for column in pit.reshape(len(y), -1).T]
     return _over_targets(np.array(errors), multioutput)
@@ -667,7 +681,9 @@ def hdr_coverage(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import coverage, hdr_coverage
-    >>> two_modes = MixtureDistribution(weights=[[0.5, 0.5]], means=[[-5.0, 5.0]], covariances=[[1.0, 1.0]])
+    >>> two_modes = MixtureDistribution(
+    ...     weights=[[0.5, 0.5]], means=[[-5.0, 5.0]], covariances=[[1.0, 1.0]]
+    ... )
     >>> coverage([0.0], two_modes), hdr_coverage([0.0], two_modes)
     (1.0, 0.0)
     """
@@ -711,7 +727,9 @@ def coverage_error(
     --------
     >>> from sklearn_mdn import MixtureDistribution
     >>> from sklearn_mdn.metrics import coverage_error
-    >>> normal = MixtureDistribution(weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]])
+    >>> normal = MixtureDistribution(
+    ...     weights=[[1.0], [1.0]], means=[[0.0], [1.0]], covariances=[[1.0], [4.0]]
+    ... )
     >>> coverage_error([0.0, 9.0], normal, confidence=0.9)
     0.4
     """
@@ -719,6 +737,11 @@ def coverage_error(
         y_true, y_dist, confidence=confidence, sample_weight=sample_weight, multioutput="raw_values"
     )
     return float(np.abs(shares - confidence).mean())
+
+
+def _pit(y: NDArray[np.float64], forecast: Forecast, random_state: SeedLike = 0) -> NDArray[np.float64]:
+    (generator,) = child_generators(random_state, 1)
+    return forecast.pit(y, generator.random(y.shape))
 
 
 def _distance_from_uniform(pit: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

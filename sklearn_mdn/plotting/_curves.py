@@ -261,7 +261,8 @@ class DensityCurvesDisplay(ChosenRowsDisplay):
         >>> x = np.linspace(0.0, 1.0, 50)
         >>> normal = norm(x, 0.1 + x)
         >>> y = normal.rvs(random_state=0)
-        >>> display = DensityCurvesDisplay(y_dist=normal, rows=[0, 49]).plot(y_grid=np.linspace(-3, 5, 100))
+        >>> display = DensityCurvesDisplay(y_dist=normal, rows=[0, 49])
+        >>> display = display.plot(y_grid=np.linspace(-3, 5, 100))
         >>> display.y_grid_.shape
         (100,)
         >>> plt.close(display.figure_)

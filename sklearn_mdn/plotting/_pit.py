@@ -33,8 +33,8 @@ class PITDisplay(CalibrationDisplay):
     Parameters
     ----------
     pit : array-like of shape (n,) or (n, D)
-        Probability integral transforms, as :func:`~sklearn_mdn.metrics.pit_values` gives them. What lies
-        outside [0, 1] by rounding is brought back.
+        Probability integral transforms, as :func:`~sklearn_mdn.metrics.pit_values` gives them, at random
+        where values have a probability. What lies outside [0, 1] by rounding is brought back.
     sample_weight : array-like of shape (n,), default=None
         Weights of the rows.
     name : str, default=None

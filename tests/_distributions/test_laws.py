@@ -52,7 +52,7 @@ KINDS = {
     "between": transformed(BoundTransformer(-2.0, 10.0)),
     "with an axis": transformed(BoundTransformer(0.0, np.inf), one_dimensional=False),
     "user's logarithm": transformed(
-        FunctionTransformer(lambda y: np.log(y + 0.5), lambda z: np.exp(z) - 0.5)
+        FunctionTransformer(lambda y: np.log(y + 0.5), lambda z: np.exp(z) - 0.5, validate=True)
     ),
     "falling": transformed(FunctionTransformer(lambda y: -np.arcsinh(y), lambda z: np.sinh(-z))),
     "Yeo-Johnson": transformed(fitted(PowerTransformer(), POSITIVE - 1.0)),

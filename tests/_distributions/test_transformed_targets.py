@@ -8,25 +8,37 @@ from scipy import integrate, special
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingRegressor
 from sklearn.model_selection import (
     GridSearchCV,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     PowerTransformer,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
 
-from sklearn_mdn import MixtureDistribution, TransformedDistribution, predict_distribution
+from sklearn_mdn import (
+    ConformalDensityRegressor,
+    DensityFunctional,
+    DensityPool,
+    MixtureDistribution,
+    TransformedDistribution,
+    predict_distribution,
+)
 from sklearn_mdn._distributions.jacobian import jacobian, numeric_jacobian
+from sklearn_mdn._distributions.untrained import check_target_transformers
 from sklearn_mdn.metrics import (
     calibration_error,
     coverage_scorer,
+    cross_val_predict_distribution,
     crps,
     hdr_coverage,
     log_likelihood_scorer,
@@ -501,3 +513,98 @@ def test_no_derivative(function):
         ValueError, match=r"FunctionTransformer, has a finite derivative, got \[1.0\] in row 1"
     ):
         numeric_jacobian(FunctionTransformer(function), np.array([[2.0], [1.0]]))
+
+
+def wrapping(**options):
+    return TransformedTargetRegressor(NeverTrained(), check_inverse=False, **options)
+
+
+class NeverTrained(LinearDensity):
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained")
+
+
+# What is no transform of a target with a density: transformers, what is said, and when it shows behind one
+# that was fitted: when the density is asked for, or when it meets a target.
+NO_TRANSFORMS = {
+    "no inverse": (Normalizer(), TypeError, "inverse_transform, which Normalizer has not", "predict"),
+    "no inverse function": (
+        make_pipeline(StandardScaler(), FunctionTransformer(np.exp)),
+        TypeError,
+        "give the FunctionTransformer of exp an inverse_func",
+        "predict",
+    ),
+    "bins": (
+        KBinsDiscretizer(encode="ordinal", quantile_method="averaged_inverted_cdf"),
+        ValueError,
+        "KBinsDiscretizer",
+        "predict",
+    ),
+    "square": (
+        FunctionTransformer(np.square, np.sqrt),
+        ValueError,
+        "strictly monotone.*FunctionTransformer of square is not: it takes -",
+        "score",
+    ),
+    "sine": (
+        FunctionTransformer(lambda y: np.sin(5 * y), lambda z: np.arcsin(np.clip(z, -1, 1)) / 5),
+        ValueError,
+        "strictly monotone.*is not: it takes",
+        "score",
+    ),
+    "a jump": (
+        FunctionTransformer(np.reciprocal, np.reciprocal),
+        ValueError,
+        "strictly monotone.*FunctionTransformer of reciprocal is not: it takes",
+        "predict",
+    ),
+    "another inverse": (
+        FunctionTransformer(np.sinh, lambda z: np.arcsinh(z) + 1),
+        ValueError,
+        "inverse",
+        "predict",
+    ),
+}
+TRAINERS = {
+    "folds": lambda model: cross_val_predict_distribution(model, *data(), cv=2),
+    "pool": lambda model: DensityPool([model]).fit(*data()),
+    "votes in a pool": lambda model: DensityPool([VotingRegressor([("one", model)])]).fit(*data()),
+    "conformal": lambda model: ConformalDensityRegressor(model, cv=2).fit(*data()),
+    "functional": lambda model: DensityFunctional(make_pipeline(StandardScaler(), model), "std").fit(*data()),
+    "inner": lambda model: cross_val_predict_distribution(
+        TransformedTargetRegressor(make_pipeline(StandardScaler(), model), transformer=StandardScaler()),
+        *data(),
+        cv=2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_TRANSFORMS)
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_no_transform_is_refused_before_training(name, trainer):
+    transformer, error, message, _ = NO_TRANSFORMS[name]
+    with pytest.raises(error, match=message):
+        TRAINERS[trainer](wrapping(transformer=transformer))
+
+
+@pytest.mark.filterwarnings("ignore:The provided functions are not strictly inverse")
+@pytest.mark.parametrize("name", NO_TRANSFORMS)
+def test_no_transform_is_refused_by_name(name):
+    transformer, error, message, when = NO_TRANSFORMS[name]
+    X, y = data()
+    model = TransformedTargetRegressor(LinearDensity(), transformer=transformer, check_inverse=False).fit(
+        X, y
+    )
+    if when == "score":
+        density = predict_distribution(model, X[:1])
+        grid = np.linspace(-9, 9, 6001)
+        assert np.trapezoid(density.pdf(grid), grid) < 1.001  # none for what its inverse does not lead to
+        np.testing.assert_array_less(-1e-12, np.diff(density.cdf(grid)))
+    with pytest.raises(error, match=message if name != "another inverse" else "Is its inverse the inverse"):
+        log_likelihood_scorer(model, X, y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transforms_pass_before_training(name):
+    model, _, targets, _ = transformed(name)
+    check_target_transformers(model, targets)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import VotingRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, PowerTransformer, StandardScaler
 
 from sklearn_mdn import (
     ClippedDistribution,
@@ -118,6 +121,75 @@ def test_searches(name, refit):
     assert search.predict_distribution(X).logpdf(y).mean() == pytest.approx(search.score(X, y))
 
 
+def test_a_search_reads_the_target_anew_for_other_bounds():
+    y = TARGETS["positive"][1]
+    grid = [{}, {"support": "positive"}, {"support": (0.0, 99.0)}, {"limits": (0.5, None)}]
+    y = np.maximum(y, 0.5)
+    candidates = [{name: [value] for name, value in options.items()} for options in grid]
+    search = MDNSearchCV(network(), candidates, cv=2).fit(X, y)
+    for i, options in enumerate(grid):
+        alone = cross_val_score(network(**options), X, y, cv=2)
+        np.testing.assert_allclose(search.cv_results_["mean_test_score"][i], alone.mean(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["support", "limits"])
+def test_stacking_refuses_candidates_of_several_kinds_before_training(name, monkeypatch):
+    def trained(*_):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("sklearn_mdn._search.search.MDNSearchCV._train", trained)
+    search = MDNSearchCV(network(), {name: [None, (0.0, None)]}, cv=2, refit="stacking")
+    message = r"refit=\"stacking\" pools candidates of one support and the same limits, got .*\(0.0, None\)"
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, np.exp(Z))
+
+
+# Members of pools of a positive target, and which are of one kind.
+MEMBERS = {
+    "plain": network(),
+    "scaled": TransformedTargetRegressor(network(), transformer=StandardScaler()),
+    "log": TransformedTargetRegressor(network(), func=np.log, inverse_func=np.exp),
+    "log, scaled": TransformedTargetRegressor(
+        network(), transformer=make_pipeline(FunctionTransformer(np.log, np.exp), StandardScaler())
+    ),
+    "positive": network(support="positive"),
+    "up to 99": network(support=(0, 99)),
+    "power": TransformedTargetRegressor(network(), transformer=PowerTransformer()),
+    "limits": network(limits=(0.5, None)),
+    "other limits": network(limits=(0.5, 99)),
+}
+ALIKE = [{"plain", "scaled"}, {"log", "log, scaled", "positive"}, *({name} for name in MEMBERS)]
+POOLS = {
+    "pool": lambda members: DensityPool.from_fitted(members),
+    "vote": lambda members: VotingRegressor([(str(i), FrozenEstimator(m)) for i, m in enumerate(members)]),
+}
+
+
+@pytest.fixture(scope="module")
+def members():
+    y = np.maximum(np.exp(Z), 0.5)
+    return {name: clone(member).fit(X, y) for name, member in MEMBERS.items()}
+
+
+@pytest.mark.parametrize("way", POOLS)
+@pytest.mark.parametrize("two", list(combinations_with_replacement(MEMBERS, 2)), ids="+".join)
+def test_pools_of_several_kinds_are_exact_or_refused(two, way, members):
+    y, given = np.maximum(np.exp(Z), 0.5), [members[name] for name in two]
+    pool = POOLS[way](given)
+    if way == "vote":
+        pool.fit(X, y)
+    if not any(set(two) <= kind for kind in ALIKE):
+        message = "of one kind|transform their targets alike.*got .* and|have the same limits"
+        with pytest.raises(ValueError, match=f"estimators must .*({message})"):
+            predict_distribution(pool, X)
+        return
+    density, parts = predict_distribution(pool, X), [predict_distribution(each, X) for each in given]
+    for question in ("pdf", "cdf", "sf"):
+        expected = np.mean([getattr(part, question)(y) for part in parts], axis=0)
+        np.testing.assert_allclose(getattr(density, question)(y), expected, rtol=1e-9, err_msg=question)
+    np.testing.assert_allclose(density.mean(), np.mean([part.mean() for part in parts], axis=0), rtol=1e-9)
+
+
 def test_counts():
     counts = np.random.default_rng(1).poisson(np.exp(Z))
     model = network(support="positive", resolution=1).fit(X, counts)
@@ -126,6 +198,30 @@ def test_counts():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-4)
     own = density[np.arange(len(X))].probabilities(np.arange(60))[np.arange(len(X)), counts]
     np.testing.assert_allclose(model.score_samples(X, counts), np.log(own), rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"support": "positive"}, {"support": (-9.0, 99.0)}])
+def test_a_resolution_is_known_outside(options):
+    """Scorers see it, behind a scaler of the target too."""
+    counts = 1.0 + np.round(np.exp(Z))
+    plain = network(resolution=1, **options).fit(X, counts)
+    assert log_likelihood_scorer(plain, X, counts) == pytest.approx(plain.score(X, counts), rel=1e-12)
+    scaler = MinMaxScaler((1.0, 2.0)).fit(counts[:, None])
+    bounds = None if not options else (scaler.transform([[0.0]])[0, 0], None)
+    if options.get("support") == (-9.0, 99.0):
+        bounds = tuple(scaler.transform([[-9.0], [99.0]])[:, 0])
+    scaled = TransformedTargetRegressor(
+        network(resolution="auto", support=bounds), transformer=scaler, check_inverse=False
+    ).fit(X, counts)
+    density = predict_distribution(scaled, X)
+    assert repr(density) == repr(plain.predict_distribution(X))
+    np.testing.assert_allclose(
+        density.probabilities(np.arange(9)),
+        plain.predict_distribution(X).probabilities(np.arange(9)),
+        rtol=1e-6,
+        atol=1e-9,
+    )
+    assert log_likelihood_scorer(scaled, X, counts) == pytest.approx(plain.score(X, counts), rel=1e-6)
 
 
 def test_rows_on_a_limit_are_censored():

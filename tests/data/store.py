@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import BayesianRidge
+from sklearn.preprocessing import PowerTransformer
 
 import sklearn_mdn
 from sklearn_mdn import (
+    ClippedDistribution,
     ConformalDensityRegressor,
     DensityPool,
     GaussianDensity,
     MDNRegressor,
     MDNSearchCV,
     MixtureDistribution,
+    PredictiveDistribution,
+    TransformedDistribution,
     predict_distribution,
 )
 
@@ -55,6 +59,33 @@ def search(refit: bool | str) -> MDNSearchCV:
     return MDNSearchCV(regressor(), {"n_components": [1, 2]}, cv=2, refit=refit).fit(*rows())
 
 
+def regressors_of_recorded_targets() -> dict[str, tuple[MDNRegressor, np.ndarray, np.ndarray]]:
+    X, y = rows()
+    counts, upper = np.round(np.exp(1.0 + y)), np.where(np.arange(len(y)) % 3, y, y + 0.5)
+    upper[::6] = np.inf
+    return {
+        "positive": (regressor(support="positive").fit(X, np.exp(y)), X, np.exp(y)),
+        "between": (regressor(support=(-9, 9)).fit(X, y), X, y),
+        "limits": (regressor(limits=(0, None)).fit(X, np.maximum(y, 0)), X, np.maximum(y, 0)),
+        "resolution": (regressor(resolution=0.5).fit(X, np.round(2 * y) / 2), X, np.round(2 * y) / 2),
+        "counts": (regressor(support="positive", resolution=1).fit(X, counts), X, counts),
+        "intervals": (regressor().fit(X, y, y_upper=upper), X, y),
+    }
+
+
+def distributions_of_recorded_targets() -> dict[str, tuple[PredictiveDistribution, np.ndarray, np.ndarray]]:
+    X, y = rows()
+    latent = MixtureDistribution([[0.3, 0.7]] * N_ROWS, [[-1.0, 1.0]] * N_ROWS, [[1.0, 0.25]] * N_ROWS)
+    learned = {kind: model for kind, (model, _, _) in regressors_of_recorded_targets().items()}
+    power = PowerTransformer().fit(np.exp(y)[:, None])
+    counts = np.round(np.exp(1.0 + y))
+    return {
+        "distribution_transformed": (TransformedDistribution(latent, power), X, np.exp(y)),
+        "distribution_counts": (learned["counts"].predict_distribution(X[:N_ROWS]), X, counts),
+        "distribution_clipped": (ClippedDistribution(latent, 0.0, np.inf), X, np.maximum(y, 0)),
+    }
+
+
 def fitted_things() -> dict[str, tuple[Any, Any, np.ndarray]]:
     """Of each kind one, with rows X and targets y."""
     X, y = rows()
@@ -81,12 +112,15 @@ def fitted_things() -> dict[str, tuple[Any, Any, np.ndarray]]:
         "conformal": (conformal, X, y),
         "distribution": (mixture, X, y),
         "distribution_full": (ensemble.predict_distribution(X_two[:N_ROWS]), X_two, y_two),
+        **regressors_of_recorded_targets(),
+        **distributions_of_recorded_targets(),
     }
 
 
 def expectations(thing: Any, X: Any, y: np.ndarray) -> dict[str, list[Any]]:
     """What is predicted for the rows, by name."""
-    density = thing if isinstance(thing, MixtureDistribution) else predict_distribution(thing, X)
+    alone = isinstance(thing, PredictiveDistribution)
+    density = thing if alone else predict_distribution(thing, X)
     answers = {
         "mean": density.mean(),
         "std": density.std(),
@@ -95,7 +129,12 @@ def expectations(thing: Any, X: Any, y: np.ndarray) -> dict[str, list[Any]]:
         "weights": density.weights,
         "ppf": density.ppf(0.9),
     }
-    if not isinstance(thing, MixtureDistribution):
+    places, probabilities = density.atoms()
+    if places.size:
+        answers |= {"places": places, "atoms": probabilities}
+    if "resolution" in repr(density):
+        answers["probabilities"] = density.probabilities([0, 1, 2])
+    if not alone:
         answers["predict"] = thing.predict(X)
         answers["score"] = np.asarray(thing.score(X, y))
     return {name: values.tolist() for name, values in answers.items()}

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_valid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mdn import MixtureDistribution
+from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn.metrics import (
     calibration_error,
     coverage,
@@ -34,6 +34,39 @@ JOINT = [log_likelihood, energy_score, hdr_coverage]
 PER_TARGET = [crps, pinball_loss, interval_score, coverage, interval_width, calibration_error]
 SCORES = JOINT + PER_TARGET
 N = 40
+
+
+# Kinds of targets of which values have a probability: what a network is told of them, and values.
+WITH_ATOMS = {
+    "limits": ({"limits": (-0.5, 1)}, lambda z: np.clip(z[:, 0], -0.5, 1)),
+    "limits of two targets": ({"limits": (0, None)}, lambda z: np.maximum(z, 0)),
+    "resolution": ({"resolution": 1}, lambda z: np.round(2 * z[:, 0])),
+    "resolution and an offset": ({"resolution": "auto"}, lambda z: np.round(2 * z[:, 0]) / 2 + 0.1),
+    "resolutions": ({"resolution": [1, 0.5]}, lambda z: np.round(2 * z) / [1, 2]),
+    "counts": ({"support": "positive", "resolution": 1}, lambda z: np.round(np.exp(z[:, 0]))),
+    "rounded between limits": (
+        {"limits": (0, 2), "resolution": 1},
+        lambda z: np.clip(np.round(2 * z[:, 0]), 0, 2),
+    ),
+}
+
+STEPS = {
+    "resolution": 1.0,
+    "resolution and an offset": 0.5,
+    "resolutions": [1.0, 0.5],
+    "counts": 1.0,
+    "rounded between limits": 1.0,
+}
+
+
+def with_atoms(name, n=1500):
+    """Densities of a network that has seen such targets for a moment."""
+    options, targets = WITH_ATOMS[name]
+    rng = np.random.default_rng(0)
+    X, z = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
+    z += X
+    model = MDNRegressor(2, hidden_layer_sizes=(4,), max_iter=3, random_state=0, **options)
+    return model.fit(X[:200], targets(z[:200])).predict_distribution(X)
 
 
 def by_name(function):
@@ -337,8 +370,28 @@ class TestCalibration:
         assert stats.ks_1samp(pit, stats.uniform.cdf).statistic > stats.kstwo.ppf(0.99, n)
 
     def test_pit_of_draws_with_ties(self):
-        pit = pit_values([0.0, 1.0, 2.0], np.tile([0.0, 1.0, 1.0, 3.0], (3, 1)))
-        np.testing.assert_allclose(pit, np.array([1.0, 2.5, 3.5]) / 5)
+        y, draws = np.repeat([0.0, 1.0, 2.0], 3000), np.tile([0.0, 1.0, 1.0, 3.0], (9000, 1))
+        ranks = pit_values(y, draws).reshape(3, 3000) * 5 - 0.5
+        for found, possible in zip(ranks, ([0, 1], [1, 2, 3], [3]), strict=True):
+            values, counts = np.unique(found.round(9), return_counts=True)
+            np.testing.assert_array_equal(values, possible)
+            np.testing.assert_allclose(counts / 3000, 1 / len(possible), atol=0.04)
+
+    @pytest.mark.parametrize("name", WITH_ATOMS)
+    def test_pit_is_uniform_where_values_have_a_probability(self, name):
+        y_dist = with_atoms(name)
+        y = y_dist.rvs(random_state=1, rounded=name in STEPS)
+        pit, half = pit_values(y, y_dist), 0.5 * np.asarray(STEPS.get(name, 0.0))
+        lower, upper = y_dist.cdf(np.nextafter(y - half, -np.inf)), y_dist.cdf(y + half)
+        assert ((pit >= lower - 1e-9) & (pit <= upper)).all()
+        critical = stats.kstwo.ppf(0.9999, len(y))
+        for column, top in zip(pit.reshape(len(y), -1).T, upper.reshape(len(y), -1).T, strict=True):
+            assert stats.ks_1samp(column, stats.uniform.cdf).statistic < critical
+            assert stats.ks_1samp(top, stats.uniform.cdf).statistic > critical
+        np.testing.assert_array_equal(pit, pit_values(y, y_dist))
+        assert (pit != pit_values(y, y_dist, random_state=1)).any()
+        report = distribution_report(y, y_dist)
+        assert report["calibration_error"] == calibration_error(y, y_dist)
 
     @pytest.mark.parametrize("seed", range(3))
     def test_calibration_error_is_the_area_between(self, seed):

@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_mdn import MixtureDistribution
+from sklearn_mdn import MDNRegressor, MixtureDistribution
 from sklearn_mdn.metrics import coverage, pit_values
 from sklearn_mdn.plotting import (
     PITDisplay,
@@ -180,3 +180,19 @@ def test_another_histogram_on_the_same_axes_keeps_the_band():
     second = PITDisplay(pit=rng.uniform(size=100) ** 9, name="second").plot(first.ax_)
     assert sorted(legend_texts(second.ax_)) == ["95% band", "first", "second"]
     assert second.ax_.get_ylim()[1] > max(top, second.heights_.max())
+
+
+@pytest.mark.parametrize("display", [PITDisplay, ReliabilityDisplay])
+@pytest.mark.parametrize("options", [{"limits": (0, None)}, {"resolution": 1}], ids=["limits", "resolution"])
+def test_a_right_density_with_jumps_is_calibrated(display, options):
+    """Half of the rows lie on a bound, or all of them on few values."""
+    rng = np.random.default_rng(0)
+    X, z = rng.normal(size=(2000, 1)), rng.normal(size=2000)
+    target = np.maximum(z, 0) if "limits" in options else np.round(z)
+    model = MDNRegressor(2, hidden_layer_sizes=(4,), max_iter=3, random_state=0, **options).fit(X, target)
+    y = model.sample(X, random_state=0, rounded="resolution" in options)[:, 0]
+    drawn = display.from_estimator(model, X, y, confidence=0.999)
+    if display is PITDisplay:
+        assert drawn.band_[0] <= drawn.heights_.min() <= drawn.heights_.max() <= drawn.band_[1]
+    else:
+        assert ((drawn.band_[0] <= drawn.observed_[0]) & (drawn.observed_[0] <= drawn.band_[1])).all()

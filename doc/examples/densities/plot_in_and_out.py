@@ -2,8 +2,9 @@
 In and out of the data
 ======================
 
-Where there are no training rows a network goes on as it left them, as sure of itself as it was there. The
-members of an ensemble were left in different ways, which shows in how far they disagree.
+Between training rows, and a little beyond them, a network goes on as it left them, as sure of itself as it
+was there. The members of an ensemble were left in different ways, which shows in how far they disagree.
+(Farther out densities return to that of the target alone: :doc:`/guide/pitfalls`.)
 """
 
 # %%

@@ -2,9 +2,8 @@
 Intervals that split in two
 ===========================
 
-A river gauge reads the same depth on two branches of its curve, a spring in two beds, a price in two
-markets: where the target follows one of two branches, the smallest set that holds 90 % of a density is two
-intervals, and they part where the branches do.
+Where a target follows one of two branches, and nothing in the row says which, the smallest set that holds
+90 % of its density is two intervals. They part where the branches do.
 """
 
 # %%

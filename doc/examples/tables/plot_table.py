@@ -16,7 +16,7 @@ from palmerpenguins import load_penguins
 from sklearn.model_selection import train_test_split
 
 from sklearn_mdn import MDNRegressor
-from sklearn_mdn.metrics import distribution_report
+from sklearn_mdn.metrics import crps, distribution_report, log_likelihood
 from sklearn_mdn.plotting import DensityRidgeDisplay
 
 penguins = load_penguins().dropna(subset=["body_mass_g"])
@@ -36,14 +36,15 @@ print(distribution_report(y_test, model.predict_distribution(X_test)))
 
 # %%
 # Birds of which all is known, and the same birds with less and less known about them: the mean
-# log-likelihood, and the standard deviation of the density on average.
+# log-likelihood (higher is better) and the CRPS (lower is better).
 known = X_test.dropna()
 stages = {"all known": known, "sex unknown": known.assign(sex=None)}
 stages["sex and flipper unknown"] = known.assign(sex=None, flipper_length_mm=np.nan)
 for name, table in stages.items():
     density = model.predict_distribution(table)
-    log_likelihood = density.logpdf(y_test[known.index].to_numpy()).mean()
-    print(f"{name:<24} log-likelihood {log_likelihood:.2f}, deviation {density.std().mean():.0f} g")
+    observed = y_test[known.index].to_numpy()
+    scores = log_likelihood(observed, density), crps(observed, density)
+    print(f"{name:<24} log-likelihood {scores[0]:.2f}, CRPS {scores[1]:.0f} g")
 
 # %%
 # The densities of one of these birds.
@@ -67,5 +68,5 @@ order = y_test.sort_values().index[::12]
 DensityRidgeDisplay.from_estimator(model, X_test.loc[order], y_test.loc[order])
 
 # %%
-# **Finding.** A gap needs no handling: the less is known of a bird the wider is its density, and the lower
-# its score.
+# **Finding.** A gap needs no handling. What is known of a bird is used, and the less that is, the worse is
+# the score of its density.

@@ -45,7 +45,8 @@ figure, axes = plt.subplots(1, 4, figsize=(11, 2.8), sharey=True, layout="constr
 PartialDependenceDisplay.from_estimator(
     deviation, X[1000:1200], [0, 1, 2, 3], feature_names=names, grid_resolution=25, ax=axes
 )
-axes[0].set_ylabel("deviation of y")
+for axis in axes:
+    axis.set_ylabel("deviation of y" if axis is axes[0] else "")
 
 # %%
 # **Finding.** The mean hangs on the level, the deviation on where the jumps are and on the noise. An
