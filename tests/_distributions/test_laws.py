@@ -15,7 +15,12 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_mdn import MixtureDistribution, PredictiveDistribution, TransformedDistribution
+from sklearn_mdn import (
+    ClippedDistribution,
+    MixtureDistribution,
+    PredictiveDistribution,
+    TransformedDistribution,
+)
 from sklearn_mdn._distributions.bounds import BoundTransformer
 from sklearn_mdn._distributions.records import Records
 
@@ -63,6 +68,12 @@ KINDS = {
     ),
 }
 SMOOTH = [name for name in KINDS if name != "quantiles"]
+# Laws that know of jumps have a file of their own, test_clipped.py.
+JUMPS = {
+    "clipped": lambda: ClippedDistribution(latent(), 0.0, 1.2),
+    "clipped, with an axis": lambda: ClippedDistribution(latent(one_dimensional=False), -np.inf, 0.4),
+}
+EVERY = KINDS | JUMPS
 
 
 def columns(values):
@@ -93,6 +104,11 @@ def each_row(dist, function):
 @pytest.fixture(params=KINDS)
 def dist(request) -> PredictiveDistribution:
     return KINDS[request.param]()
+
+
+@pytest.fixture(params=EVERY)
+def every(request) -> PredictiveDistribution:
+    return EVERY[request.param]()
 
 
 @pytest.fixture(params=SMOOTH)
@@ -187,6 +203,20 @@ def test_regions_hold_their_probability(name, confidence):
     assert ((held == smooth.in_hdr(grid, confidence)) | near).all()
 
 
+def test_quantiles_are_the_lowest_that_reach_their_level(every):
+    q = quantiles(every)
+    levels = np.broadcast_to(LEVELS.reshape(-1, *(1,) * (q.ndim - 1)), q.shape)
+    assert (every.cdf(q) >= levels - 1e-12).all()
+    step = 1e-6 * every.std()
+    assert (every.cdf(q - step) <= levels + 1e-12).all()
+
+
+@pytest.mark.parametrize("name", ["mixture", "log", "between", *JUMPS])
+def test_the_mean_is_an_expectation(name):
+    dist = EVERY[name]()
+    np.testing.assert_allclose(dist.expect(columns), columns(dist.mean()), rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["mixture", "log", "between", "user's logarithm", "ends above"])
 def test_levels_and_expectations(name):
     smooth = KINDS[name]()
@@ -224,18 +254,18 @@ def test_draws(dist):
     np.testing.assert_array_equal(draws, dist.rvs(4000, random_state=0))
 
 
-def test_rows_members_and_states(dist):
-    y = dist.ppf(0.37)
-    parts = type(dist).concatenate([dist[2], dist[:2]])
-    np.testing.assert_allclose(parts.logpdf(y[[2, 0, 1]]), dist.logpdf(y)[[2, 0, 1]], rtol=1e-12)
-    (member,) = dist.members()
-    np.testing.assert_allclose(member.cdf(y), dist.cdf(y), rtol=1e-12)
-    np.testing.assert_allclose(dist.weights.sum(axis=1), 1.0, rtol=1e-12)
-    shares = dist.responsibilities(y)
+def test_rows_members_and_states(every):
+    y = every.ppf(0.37)
+    parts = type(every).concatenate([every[2], every[:2]])
+    np.testing.assert_allclose(parts.logpdf(y[[2, 0, 1]]), every.logpdf(y)[[2, 0, 1]], rtol=1e-12)
+    (member,) = every.members()
+    np.testing.assert_allclose(member.cdf(y), every.cdf(y), rtol=1e-12)
+    np.testing.assert_allclose(every.weights.sum(axis=1), 1.0, rtol=1e-12)
+    shares = every.responsibilities(y)
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, rtol=1e-12)
     for name in ("numpy", "array"):
-        with pytest.raises(TypeError, match=f"a {type(dist).__name__} cannot"):
-            {"numpy": np.exp, "array": np.asarray}[name](dist)
+        with pytest.raises(TypeError, match=f"a {type(every).__name__} cannot"):
+            {"numpy": np.exp, "array": np.asarray}[name](every)
 
 
 def test_weights_are_mean_responsibilities(smooth):
@@ -243,9 +273,9 @@ def test_weights_are_mean_responsibilities(smooth):
     np.testing.assert_allclose(smooth.responsibilities(draws).mean(axis=0), smooth.weights, atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["mixture", "log", "between", "Yeo-Johnson", "quantiles"])
+@pytest.mark.parametrize("name", ["mixture", "log", "between", "Yeo-Johnson", "quantiles", *JUMPS])
 def test_copies(name):
-    dist = KINDS[name]()
+    dist = EVERY[name]()
     twin, y = pickle.loads(pickle.dumps(dist)), dist.ppf(0.37)
     np.testing.assert_array_equal(twin.logpdf(y), dist.logpdf(y))
     np.testing.assert_array_equal(twin.ppf(0.1), dist.ppf(0.1))
