@@ -570,7 +570,8 @@ def summary(records: Records, sets: list[Rows], present: list[str]) -> str:
             counts = [f"{sum(smaller)} of {len(both)}", f"{better} of {every}", " ".join(bimodal)]
             rows.append([f"{own} against {other}", *counts])
     return table(
-        ["", "smaller (real sets x levels)", "worst tenth covered better", "size on bimodal, ratio"], rows
+        ["methods", "smaller (real sets x levels)", "worst tenth covered better", "size on bimodal, ratio"],
+        rows,
     )
 
 
