@@ -325,28 +325,31 @@ def catboost_normal(X, y):
     return lambda X: _normal(*model.predict(X).T)
 
 
-def space_of_xgboost(trial) -> dict:
+def space_of_sampled_trees(trial) -> dict:
+    """What XGBoost and LightGBM call alike."""
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 10),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1e-3, 10.0, log=True),
         "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "colsample_bytree": trial.suggest_float("colsample_bytree", 0.5, 1.0),
         "reg_lambda": trial.suggest_float("reg_lambda", 1e-2, 10.0, log=True),
     }
 
 
+def space_of_xgboost(trial) -> dict:
+    return {
+        **space_of_sampled_trees(trial),
+        "max_depth": trial.suggest_int("max_depth", 2, 10),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1e-3, 10.0, log=True),
+    }
+
+
 def space_of_lightgbm(trial) -> dict:
     return {
-        "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+        **space_of_sampled_trees(trial),
         "num_leaves": trial.suggest_int("num_leaves", 4, 128, log=True),
         "min_child_samples": trial.suggest_int("min_child_samples", 2, 50, log=True),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
         "subsample_freq": 1,
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.5, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 1e-2, 10.0, log=True),
     }
 
 

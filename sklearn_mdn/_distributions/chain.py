@@ -104,10 +104,15 @@ class Chain:
         """What the transformers are called, in their order."""
         return ", ".join(map(called, self.transformers))
 
+    @property
+    def monotone(self) -> bool:
+        """Whether nothing can be folded, whatever the values."""
+        return all(map(known_monotone, self.transformers))
+
     def folded(self, y: Array, z: Array) -> NDArray[np.bool_]:
         """Which values (m, D) have the z of another one, where the inverse leads, unlike what is between."""
         found = np.zeros(y.shape, dtype=bool)
-        if all(map(known_monotone, self.transformers)) or not len(y):
+        if self.monotone or not len(y):
             return found
         try:
             back = self.inverse(z)

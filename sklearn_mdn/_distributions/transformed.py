@@ -407,6 +407,12 @@ class TransformedDistribution(PredictiveDistribution):
         return np.where(np.isnan(y).any(axis=-1), np.nan, np.where(outside, -np.inf, log_density))
 
     def _log_score(self, records: Records) -> Array:
+        if not all(chain.monotone for chain in self._chains):
+            self._check_unfolded(records)
+        return super()._log_score(records)
+
+    def _check_unfolded(self, records: Records) -> None:
+        """Refuse observed values of which another one has the same z, since one of them has no density."""
         y = np.where(records.exact, records.place, self._inner)[None]
         folded = self._by_chain(lambda chain, y: chain.folded(y, chain.forward(y)), y)[0]
         if folded.any():
@@ -418,7 +424,6 @@ class TransformedDistribution(PredictiveDistribution):
                 f"takes {y[0, row, j]:.6g} and {chain.inverse(z)[0, j]:.6g} to {z[0, j]:.6g}, and what lies "
                 "between elsewhere."
             )
-        return super()._log_score(records)
 
     def _blurred_log_density(self, y: Array, factor: float, noise: Array) -> Array:
         z = self._by_chain(Chain.forward, y[None])[0]
