@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sklearn_mdn import MDNRegressor, MixtureDistribution
@@ -49,11 +50,16 @@ def test_the_front_page_has_the_table_of_the_script():
     assert "NGBoost" not in text  # no second table
 
 
+def one_piece(self, confidence):
+    """The interval between two quantiles as a region."""
+    return np.stack(self.interval(confidence), axis=-1)[:, np.newaxis], np.zeros(len(self))
+
+
 @pytest.mark.parametrize(
     ("line", "broken", "by"),
     [
         ("A density (log-likelihood of any *y*)", "logpdf", lambda self, y: self.cdf(y)),
-        ("Smallest regions, in several pieces", "hdr", lambda self, level: self.hdr_of_half()),
+        ("Smallest regions, in several pieces", "hdr", one_piece),
         ("Its conditionals, exact", "condition", lambda self, targets, values: self.marginal([1])),
     ],
 )
