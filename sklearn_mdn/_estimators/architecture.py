@@ -49,6 +49,14 @@ def bins_for(
     return encoding, encoding.parameters(*tensors)
 
 
+def bins_beside_names(numerical_embedding: str | None, group: object, distributed: bool) -> int:
+    """Bins of columns that may have names as well, 0 where none may.
+
+    Names say nothing of groups that are new, and each of several processes would number them for itself.
+    """
+    return N_BINS if numerical_embedding in BINNED and group is None and not distributed else 0
+
+
 def append_history(attributes: dict[str, Any], earlier: Mapping[str, Any]) -> None:
     """Put the curves of the fit that ``warm_start`` went on from before the new ones."""
     n_earlier = len(earlier["n_iter_"])

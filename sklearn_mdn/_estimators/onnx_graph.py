@@ -87,7 +87,9 @@ def onnx_model(
         inputs.append(helper.make_tensor_value_info(name, kind, ["n"]))
         columns.append(_codes(graph, name, known, own))
     for place, values in zip(encoding.names.places, encoding.names.values, strict=True):
-        column = graph.add("Gather", "numbers", graph.constant(np.array(place)), axis=1)
+        column = graph.add(
+            "Squeeze", graph.add("Gather", "numbers", graph.integer(place), axis=1), graph.integer(1)
+        )
         column = graph.add("Cast", column, to=TensorProto.FLOAT)
         columns.append(_codes(graph, column, values, np.arange(1, len(values) + 1)))
     features = _features(graph, network, weights, standardization, numbers, columns)

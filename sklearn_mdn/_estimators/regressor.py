@@ -22,7 +22,7 @@ from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
-from sklearn_mdn._estimators.architecture import BINNED, N_BINS, append_history, bins_for, network_of
+from sklearn_mdn._estimators.architecture import append_history, bins_beside_names, bins_for, network_of
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -68,7 +68,6 @@ from sklearn_mdn._networks.layers import ACTIVATIONS
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.columns import Columns, plain_columns, read_columns
 from sklearn_mdn._tables.encoding import Encoding
-from sklearn_mdn._tables.names import Names
 from sklearn_mdn._training.loop import MemberSettings
 
 EMBEDDING_NAMES = (
@@ -93,7 +92,6 @@ SOMETIMES = (
     *("target_names_", "resolution_", "resolution_offset_", "support_", "limits_"),
     *("named_columns_", "named_values_", "_passed"),
 )
-
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -606,9 +604,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        # Values name nothing that new groups share, and each process would number them for itself.
-        named = self.numerical_embedding in BINNED and group is None and not self.distributed
-        n_bins = N_BINS if named else 0
+        n_bins = bins_beside_names(self.numerical_embedding, group, self.distributed)
         table, encoding = weighted_table(columns, records, sample_weight, known, min_rows, group, n_bins)
         watched = None
         if X_val is not None and y_val is not None:
@@ -833,9 +829,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
             **{f"{name}_": values for name, values in weights.items()},
-            "is_categorical_": data.encoding.is_categorical,
-            "categories_": data.encoding.category_arrays,
-            "category_codes_": list(data.encoding.codes),
+            **data.encoding.attributes,
             "X_offset_": data.standardization.x_offset,
             "X_scale_": data.standardization.x_scale,
             "X_gaps_": data.standardization.x_gaps,
@@ -863,9 +857,6 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             "_folds": plan.folds,
             "_architecture": plan.architecture,
         }
-        names = data.encoding.names
-        if names.places:
-            attributes |= {"named_columns_": np.array(names.places), "named_values_": list(names.values)}
         if data.target_names is not None:
             attributes["target_names_"] = np.array(data.target_names, dtype=object)
         if data.grid is not None:
@@ -918,10 +909,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
 
     def _encoding(self) -> Encoding:
-        stored = vars(self)
-        places, values = stored.get("named_columns_", np.empty(0, dtype=int)), stored.get("named_values_", [])
-        names = Names(tuple(places.tolist()), tuple(values))
-        return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_, names)
+        return Encoding.from_attributes(vars(self))
 
     def _stored_weights(self) -> dict[str, NDArray[np.float64]]:
         """Fitted parameters under the names that the network knows them by."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -68,19 +68,27 @@ class Encoding:
             for known in self.categories
         ]
 
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Fitted attributes that say all of it."""
+        names = {"named_columns_": np.array(self.names.places), "named_values_": list(self.names.values)}
+        return {
+            "is_categorical_": self.is_categorical,
+            "categories_": self.category_arrays,
+            "category_codes_": list(self.codes),
+            **(names if self.names.places else {}),
+        }
+
     @classmethod
-    def from_arrays(
-        cls,
-        is_categorical: NDArray[np.bool_],
-        categories: list[NDArray[Any]],
-        codes: list[NDArray[np.int64]],
-        names: Names,
-    ) -> Encoding:
-        """What ``is_categorical``, ``category_arrays``, ``codes`` and ``names`` describe."""
+    def from_attributes(cls, stored: Mapping[str, Any]) -> Encoding:
+        """What ``attributes`` describe."""
         labels = [
-            label_array(None if label != label else label for label in known.tolist()) for known in categories
+            label_array(None if label != label else label for label in known.tolist())
+            for known in stored["categories_"]
         ]
-        return cls(is_categorical, tuple(labels), tuple(codes), names)
+        places = tuple(int(place) for place in stored.get("named_columns_", ()))
+        names = Names(places, tuple(stored.get("named_values_", ())))
+        return cls(stored["is_categorical_"], tuple(labels), tuple(stored["category_codes_"]), names)
 
     def shared(self, counts: list[NDArray[np.int64]]) -> Encoding:
         """Codes for categories that had so many distinct rows each: rare ones share one."""

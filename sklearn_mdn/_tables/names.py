@@ -20,6 +20,9 @@ FIRST_LOOK = 4 * MOST_VALUES
 # variances from which names are worth their numbers: below, most of the means at values is noise.
 CHANCE, LEAST_RATIO = 1e-6, 2.5
 
+# Of squares of scores, whose variance is one.
+ROUNDING = 1e-12
+
 
 @final
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ def lack_of_fit(
     bins: NDArray[np.intp],
     score: NDArray[np.float64],
 ) -> tuple[float, float]:
-    """How much more the means at values vary about a line in each bin than noise lets them, and its chance."""
+    """How much more the means at values vary about a line in each bin than by noise, and the chance of it."""
     means = np.bincount(place, score) / count
-    noise = float(((score - means[place]) ** 2).sum())
+    noise = max(float(((score - means[place]) ** 2).sum()), ROUNDING * len(score))
 
     def per_bin(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(bins, values).astype(np.float64)
@@ -114,7 +117,7 @@ def lack_of_fit(
     slope = per_bin(count * x * y) / np.where(spread > 0.0, spread, 1.0)
     lack = float((count * (y - slope[bins] * x) ** 2).sum())
     degrees = int(np.maximum(np.bincount(bins) - 2, 0).sum()), len(score) - len(known)
-    if min(degrees) < 1 or noise <= 0.0:
+    if min(degrees) < 1:
         return 0.0, 1.0
     ratio = lack / degrees[0] / (noise / degrees[1])
     return ratio, float(special.fdtrc(*degrees, ratio))
