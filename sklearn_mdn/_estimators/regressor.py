@@ -617,14 +617,12 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
-        standardization = (
-            self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
-        )
+        scaling = self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
         known_of_y = targets.ndim, *names, grid, bounds.transformer
-        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
+        return TrainingSet.of(table, watched, encoding, scaling, *known_of_y)
 
     def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
         """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
