@@ -349,8 +349,8 @@ def test_every_line_of_the_ablation_changes_a_fit(change):
     X, noise = generator.normal(size=(n_rows, 3)), generator.normal(size=n_rows)
     y = noise * np.abs(noise)  # its tails make gradients long enough to clip
     if change == "no names":
-        X[:, 0] = generator.integers(30, size=n_rows)
-        y = y + 5.0 * generator.normal(size=30)[X[:, 0].astype(int)]
+        X[:, 0] = generator.integers(60, size=n_rows)
+        y = y + 5.0 * generator.normal(size=60)[X[:, 0].astype(int)]
     changed = dict(ablation.CHANGES[change])
     constants = changed.pop("constants", {})
     known = []
