@@ -20,6 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "figures",
     "mathml",
 ]
 templates_path = ["_templates"]

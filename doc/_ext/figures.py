@@ -1,0 +1,43 @@
+"""Pages of tables that benchmarks wrote: their titles become sections, so that long pages have a list of them."""
+
+from docutils import nodes
+from sphinx.transforms import SphinxTransform
+
+
+def title_of(node):
+    """The bold words that stand alone over a table."""
+    alone = isinstance(node, nodes.paragraph) and len(node) == 1 and isinstance(node[0], nodes.strong)
+    return node.astext() if alone else None
+
+
+class Figures(SphinxTransform):
+    """In a container of figures quotes stay as they are in code; on a page of them titles are sections."""
+
+    default_priority = 500  # before quotes are set and lists of contents are filled
+
+    def apply(self):
+        for container in self.document.findall(nodes.container):
+            if "figures" in container["classes"]:
+                container["support_smartquotes"] = False
+                if self.env.docname.startswith("results/"):
+                    self.divide(container)
+
+    def divide(self, container):
+        parent = container.parent
+        parent.remove(container)
+        parent["classes"] += container["classes"]
+        parent["support_smartquotes"] = False
+        section = parent
+        for node in container.children:
+            title = title_of(node)
+            if title is None:
+                section += node
+                continue
+            section = nodes.section("", nodes.title(title, title), names=[nodes.fully_normalize_name(title)])
+            self.document.note_implicit_target(section, section)
+            parent += section
+
+
+def setup(app):
+    app.add_transform(Figures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
