@@ -1,4 +1,4 @@
-"""Pages of tables that benchmarks wrote: their titles become sections, so that long pages have a list of them."""
+"""Pages of tables that benchmarks wrote: titles become sections, so that long pages have a list of them."""
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
@@ -27,7 +27,7 @@ class Figures(SphinxTransform):
         parent.remove(container)
         parent["classes"] += container["classes"]
         parent["support_smartquotes"] = False
-        section = parent
+        top = section = parent
         for node in container.children:
             title = title_of(node)
             if title is None:
@@ -35,7 +35,12 @@ class Figures(SphinxTransform):
                 continue
             section = nodes.section("", nodes.title(title, title), names=[nodes.fully_normalize_name(title)])
             self.document.note_implicit_target(section, section)
-            parent += section
+            subject, colon, _ = title.partition(": ")
+            if colon and top is not parent and top[0].astext().startswith(subject + colon):
+                top += section
+            else:
+                parent += section
+                top = section
 
 
 def setup(app):
