@@ -24,6 +24,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "figures",
+    "landmarks",
     "mathml",
 ]
 templates_path = ["_templates"]
@@ -31,6 +32,8 @@ exclude_patterns = ["_build", "examples", "auto_examples/sg_execution_times.rst"
 default_role = "literal"
 # Every reference has to lead somewhere.
 nitpicky = True
+# Quotes stay as they are in code, of which defaults and types in docstrings are full.
+smartquotes = False
 html_math_renderer = "mathml"
 
 html_title = html_short_title = "sklearn_mdn"

@@ -11,22 +11,18 @@ def title_of(node):
 
 
 class Figures(SphinxTransform):
-    """In a container of figures quotes stay as they are in code; on a page of them titles are sections."""
-
-    default_priority = 500  # before quotes are set and lists of contents are filled
+    default_priority = 500  # before lists of contents are filled
 
     def apply(self):
-        for container in self.document.findall(nodes.container):
-            if "figures" in container["classes"]:
-                container["support_smartquotes"] = False
-                if self.env.docname.startswith("results/"):
+        if self.env.docname.startswith("results/"):
+            for container in list(self.document.findall(nodes.container)):
+                if "figures" in container["classes"]:
                     self.divide(container)
 
     def divide(self, container):
         parent = container.parent
         parent.remove(container)
         parent["classes"] += container["classes"]
-        parent["support_smartquotes"] = False
         top = section = parent
         for node in container.children:
             title = title_of(node)
