@@ -540,6 +540,12 @@ def described(data: DataSet) -> list[str]:
     return [data.name, source.kind, f"{len(targets.y):,}", str(data.X.shape[1]), step, *shares]
 
 
+def four_digits(value: float) -> str:
+    """Four significant digits, without an exponent."""
+    text = np.format_float_positional(value, precision=4, unique=False, fractional=False, trim="k")
+    return text.removesuffix(".")  # a number with a point and nothing after it would begin a list
+
+
 def means(records: Records, sets: list[DataSet], name: str) -> str:
     """A row a data set, a column a method: the mean over splits."""
     found = {
@@ -552,7 +558,7 @@ def means(records: Records, sets: list[DataSet], name: str) -> str:
     known = [method for method in METHODS if any(found[method])]
     rows = []
     for i, data in enumerate(sets):
-        cells = [f"{np.mean(found[method][i]):#.4g}" if found[method][i] else "" for method in known]
+        cells = [four_digits(np.mean(found[method][i])) if found[method][i] else "" for method in known]
         rows += [[data.name, *cells]] if any(cells) else []
     return table(["data", *known], rows)
 

@@ -231,7 +231,8 @@ def steps_tables(micros: dict, named: dict, rows: Sequence[int]) -> str:
             lines.append(
                 [name, *(f"{m:,.0f}" + (f" ({m / size:,.0f} a member)" if size > 1 else "") for m in cells)]
             )
-        parts += [heading(f"{n:,} rows: microseconds a step"), table(["", *(c.name for c in cases)], lines)]
+        header = ["step of", *(case.name for case in cases)]
+        parts += [heading(f"{n:,} rows: microseconds a step"), table(header, lines)]
     return "\n".join(parts)
 
 
@@ -248,7 +249,7 @@ def ratio_table(micros: dict, members: Sequence[int]) -> str:
         )
         rows.append([f"{case.n:,} rows, {case.name}", *(f"{ratio:.1f}" for ratio in ratios)])
     header = [
-        "",
+        "case",
         f"{largest} members: plain loop / a member",
         f"{largest} members / 1",
         "step / its products",

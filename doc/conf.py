@@ -1,7 +1,10 @@
 """Sphinx configuration: ``python -m sphinx -W -b html doc doc/_build/html``."""
 
+import re
 import sys
 from pathlib import Path
+
+from sphinx.addnodes import desc_signature
 
 from sklearn_mdn import __version__
 
@@ -20,6 +23,8 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "figures",
+    "landmarks",
     "mathml",
 ]
 templates_path = ["_templates"]
@@ -27,6 +32,8 @@ exclude_patterns = ["_build", "examples", "auto_examples/sg_execution_times.rst"
 default_role = "literal"
 # Every reference has to lead somewhere.
 nitpicky = True
+# Quotes stay as they are in code, of which defaults and types in docstrings are full.
+smartquotes = False
 html_math_renderer = "mathml"
 
 html_title = html_short_title = "sklearn_mdn"
@@ -103,5 +110,18 @@ def skip_member(app, what, name, obj, skip, options):
     return skip or str(getattr(function, "__module__", "")).startswith("sklearn.")
 
 
+def keep_initials(app, what, name, obj, options, lines):
+    """Names in references: an initial at the beginning of a line would begin a lettered list."""
+    lines[:] = [re.sub(r"^(\s*\.\. \[\d+\] )(?=\w\. )", r"\1\\", line) for line in lines]
+
+
+def keep_signature(app, domain, objtype, content):
+    """Of a function with rules for several types only its own signature, not that of every rule."""
+    for signature in list(content.parent.findall(desc_signature))[1:] if objtype == "function" else ():
+        content.parent.remove(signature)
+
+
 def setup(app):
     app.connect("autodoc-skip-member", skip_member)
+    app.connect("autodoc-process-docstring", keep_initials, priority=400)  # numpydoc comes after
+    app.connect("object-description-transform", keep_signature)

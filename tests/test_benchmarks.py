@@ -416,6 +416,8 @@ def test_pages_are_as_the_scripts_write_them(path, tmp_path):
             )
             == found
         )
+        # A cell that begins as an entry of a list does would be shown as one.
+        assert not [cell for row in rows for cell in row if re.match(r"(\d+\.|[-+*])(\s|$)", cell)]
     script = re.search(r"Written by (\w+\.py)", text)[1]
     assert (ROOT / "benchmarks" / script).exists()
     again = tmp_path / path.name

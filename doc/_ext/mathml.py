@@ -1,5 +1,6 @@
 """Formulas as MathML, which browsers draw themselves: no script has to be fetched, at build time or later."""
 
+import re
 from html import escape
 
 from docutils import nodes
@@ -13,6 +14,9 @@ logger = logging.getLogger(__name__)
 def converted(node, as_block):
     """MathML of a formula; one that cannot be read is shown as it was written, with a warning."""
     formula = node.astext()
+    if re.search(r"frac\s*[^{\s]", formula):
+        # Two digits would be read as the number above the line, and what follows as that below.
+        logger.warning("formula %r: put the parts of a fraction in braces", formula, location=node)
     try:
         return tex2mathml(formula, as_block=as_block)
     except MathError as error:

@@ -62,7 +62,7 @@ class Range(NamedTuple):
 class TransformedDistribution(PredictiveDistribution):
     r"""Distributions of y where z = t(y) has a Gaussian mixture, one for each of n rows.
 
-    .. math:: p(y) = p_z(t(y))\, |\det t'(y)| / P(z \in t(\cdot))
+    .. math:: p(y) = p_z(t(y))\, |\det(t'(y))| / P(z \in t(\cdot))
 
     What :meth:`MDNRegressor.predict_distribution` returns with a ``support``, and
     :func:`predict_distribution` through a :class:`~sklearn.compose.TransformedTargetRegressor`, unless the

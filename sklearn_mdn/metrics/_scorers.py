@@ -111,7 +111,7 @@ def make_density_scorer(
     :class:`~sklearn.compose.TransformedTargetRegressor`. Behind that the density of the target is that of the
     change of variables
 
-    .. math:: p(y) = p_z(t(y))\, |\det t'(y)|,
+    .. math:: p(y) = p_z(t(y))\, |\det(t'(y))|,
 
     with the derivative of scikit-learn's own transformers in closed form and that of others by differences.
     Scores that need more than the joint density and the distributions of single targets (the energy score

@@ -92,7 +92,7 @@ def crps(
 ) -> float | NDArray[np.float64]:
     r"""Mean continuous ranked probability score of each target; lower is better.
 
-    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1[y \le x])^2 dx = E|Y - y| - \tfrac12 E|Y - Y'|
+    .. math:: \mathrm{CRPS}(F, y) = \int (F(x) - 1[y \le x])^2 dx = E|Y - y| - \tfrac{1}{2} E|Y - Y'|
 
     It is proper [1]_, in the units of the target, and for a point prediction (given as two equal draws) the
     absolute error.
@@ -152,7 +152,7 @@ def energy_score(
 ) -> float:
     r"""Mean energy score of the joint distribution of several targets; lower is better.
 
-    .. math:: \mathrm{ES}(F, y) = E\|Y - y\| - \tfrac12 E\|Y - Y'\|
+    .. math:: \mathrm{ES}(F, y) = E\|Y - y\| - \tfrac{1}{2} E\|Y - Y'\|
 
     It is proper [1]_; for one target it is the CRPS. Targets on different scales should be brought to
     one scale first: the norm adds them up.
