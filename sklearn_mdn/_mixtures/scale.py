@@ -281,7 +281,10 @@ def add_to_diagonal(factor: Tensor, amount: float | Tensor) -> Tensor:
     and Van Loan, section 5.2) of [L, diag(amount)^1/2]^T: forming the matrix would lose ``amount`` beside
     large entries.
     """
-    root = torch.as_tensor(amount, dtype=factor.dtype, device=factor.device).sqrt()
+    if isinstance(amount, Tensor):
+        root = amount.to(dtype=factor.dtype, device=factor.device).sqrt()
+    else:
+        root = torch.full((), amount, dtype=factor.dtype, device=factor.device).sqrt()
     below = torch.diag_embed(root.expand(factor.shape[:-1]))
     triangle: Tensor = torch.linalg.qr(torch.cat([factor.mT, below], dim=-2), mode="r").R.mT
     diagonal = torch.diagonal(triangle, dim1=-2, dim2=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import final
 
 import torch
@@ -74,24 +74,17 @@ class MixtureHead:
     def diagonal(self) -> bool:
         return self.covariance_type in ("spherical", "diag") or self.n_targets == 1
 
-    @cached_property
-    def _places(self) -> tuple[list[int], list[int], list[int]]:
-        """Rows and columns of a Cholesky factor's entries, and which of these lie on its diagonal."""
-        places = [(row, column) for row in range(self.n_targets) for column in range(row + 1)]
-        on_diagonal = [i for i, (row, column) in enumerate(places) if row == column]
-        return [row for row, _ in places], [column for _, column in places], on_diagonal
-
     def _positive(self, raw: Tensor) -> Tensor:
         """The scale's entries: deviations, or lower triangles with a positive diagonal."""
         if self.diagonal:
             return softplus(raw)
-        *_, on_diagonal = self._places
+        *_, on_diagonal = triangle_places(self.n_targets, raw.device)
         entries = raw.clone()
         entries[..., on_diagonal] = softplus(raw[..., on_diagonal])
         return entries
 
     def _triangle(self, entries: Tensor) -> Tensor:
-        rows, columns, _ = self._places
+        rows, columns, _ = triangle_places(self.n_targets, entries.device)
         factor = entries.new_zeros(*entries.shape[:-1], self.n_targets, self.n_targets)
         factor[..., rows, columns] = entries
         return factor
@@ -126,7 +119,7 @@ class MixtureHead:
             by_entries = (entries * by_scale).div_(scale.deviations)
             return by_entries.mul_(softplus_derivative(entries))
         assert isinstance(scale, CholeskyScale)
-        rows, columns, on_diagonal = self._places
+        rows, columns, on_diagonal = triangle_places(self.n_targets, entries.device)
         by_factor = add_to_diagonal_gradient(self._triangle(entries), scale.factor, by_scale)
         by_raw = by_factor[..., rows, columns]
         by_raw[..., on_diagonal] *= softplus_derivative(entries[..., on_diagonal])
@@ -140,3 +133,12 @@ class MixtureHead:
             rows, columns = torch.tril_indices(self.n_targets, self.n_targets, device=centers.device)
             raw = torch.where(rows == columns, raw, 0.0)
         return torch.cat([torch.zeros_like(centers[:, 0]), centers.flatten(), raw.flatten()])
+
+
+@lru_cache
+def triangle_places(size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows and columns of a triangle's entries, and which of these lie on its diagonal: indices made once."""
+    with torch.inference_mode(mode=False):
+        rows, columns = torch.tril_indices(size, size, device="cpu")
+        on_diagonal = (rows == columns).nonzero().squeeze(1)
+        return rows.to(device), columns.to(device), on_diagonal.to(device)
