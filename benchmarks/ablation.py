@@ -8,6 +8,7 @@ chosen by what it prints.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_mdn import MDNRegressor
 from sklearn_mdn._estimators import architecture, calibration, likelihood, regressor
 from sklearn_mdn._estimators.calibration import Calibration
+from sklearn_mdn._tables import names
 from sklearn_mdn._training import loop
 
 
@@ -45,6 +47,7 @@ CHANGES = {
     "numerical_embedding=None": {"numerical_embedding": None},
     "no prior on bins": {"constants": {(likelihood, "BIN_PRECISION"): 0.0}},
     "8 bins": {"constants": {(architecture, "N_BINS"): 8}},
+    "no names": {"constants": {(names, "LEAST_RATIO"): math.inf}},
     "32 bins": {"constants": {(architecture, "N_BINS"): 32}},
     "no average of the weights": {"constants": {(loop, "AVERAGING"): 0.0}},
     "no factor on the deviations": {

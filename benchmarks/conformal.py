@@ -51,11 +51,14 @@ PACKAGED = {
     "CPS1985": ("AER", "wage", True),
     "GaltonFamilies": ("HistData", "childHeight", False),
 }
+# Groups of predicted spread: at most so many, with so many calibration rows each or more.
+MOST_GROUPS, GROUP_ROWS = 3, 50
 TRIALS = 2  # training halves, among which the splits are shared out
 CHANCE = 0.05  # that right coverages leave their bands somewhere in the table
 
 Array = np.ndarray
 Sets = dict[float, Array]  # intervals (n, J, 2) by level
+Counts = list[tuple[int, int]]  # calibration and test rows of each group
 
 
 # ------------------------------------------------------------------------------------------------- data
@@ -169,6 +172,10 @@ class Trial:
         return MDNRegressor(random_state=0).fit(*self.rows)
 
     @cached_property
+    def ensemble(self) -> MDNRegressor:
+        return MDNRegressor(n_estimators=10, random_state=0).fit(*self.rows)
+
+    @cached_property
     def boosting(self) -> Known:
         return Known(self.predicted(HistGradientBoostingRegressor(random_state=0)))
 
@@ -198,14 +205,65 @@ class Trial:
         return high - low
 
 
-def ours(method: str) -> Callable[[Trial, Array, Array], Sets]:
+Run = Callable[[Trial, Array, Array], tuple[Sets, Counts]]
+
+
+def group_edges(spread: Array, train: Array, n_calibration: int) -> Array:
+    """Ends of groups of spread: equal shares of the training rows, as many as calibration rows allow."""
+    n_groups = max(1, min(MOST_GROUPS, n_calibration // GROUP_ROWS))
+    return np.quantile(spread[train], np.arange(1, n_groups) / n_groups)
+
+
+def ours(method: str, network: str = "network", *, grouped: bool = False) -> Run:
+    """Sets of one network or of ``ensemble``, calibrated together or in groups of predicted spread."""
+
     def run(trial, calibration, test):
-        X, y = trial.data.X, trial.data.y
-        model = ConformalDensityRegressor(FrozenEstimator(trial.network), method=method, random_state=0)
+        X, y, fitted = trial.data.X, trial.data.y, getattr(trial, network)
+
+        def group(rows):
+            return np.digitize(spread_by(fitted, rows), edges)
+
+        edges = group_edges(spread_by(fitted, X), trial.train, len(calibration)) if grouped else np.empty(0)
+        model = ConformalDensityRegressor(
+            FrozenEstimator(fitted), method=method, groups=group if grouped else None, random_state=0
+        )
         model.conformalize(X[calibration], y[calibration])
-        return {level: model.predict_set(X[test], level).intervals for level in LEVELS}
+        sets = {level: model.predict_set(X[test], level).intervals for level in LEVELS}
+        return sets, counted(*(group(X[rows]) for rows in (calibration, test)))
 
     return run
+
+
+def counted(*labels: Array) -> Counts:
+    """Rows with each label, side by side."""
+    n_groups = 1 + max(each.max() for each in labels)
+    return list(zip(*(np.bincount(each, minlength=n_groups).tolist() for each in labels), strict=True))
+
+
+def spread_by(fitted: MDNRegressor, X: Array) -> Array:
+    return fitted.predict_distribution(X).std()
+
+
+def ungrouped(run: Callable[[Trial, Array, Array], Sets]) -> Run:
+    """A method whose calibration rows are one group."""
+
+    def run_trial(trial, calibration, test):
+        return run(trial, calibration, test), [(len(calibration), len(test))]
+
+    return run_trial
+
+
+def cqr_in_groups(trial, calibration, test):
+    """Groups of the width between the quantiles that are to be calibrated at 90 %."""
+    low, high = (trial.quantiles[q].values for q in (0.05, 0.95))
+    edges = group_edges(high - low, trial.train, len(calibration))
+    labels = [np.digitize((high - low)[rows], edges) for rows in (calibration, test)]
+    found = {level: np.empty((len(test), 1, 2)) for level in LEVELS}
+    for group in np.unique(labels[1]):
+        parts = (rows[own == group] for rows, own in zip((calibration, test), labels, strict=True))
+        for level, intervals in mapie_cqr(trial, *parts).items():
+            found[level][labels[1] == group] = intervals
+    return found, counted(*labels)
 
 
 def mapie_cqr(trial, calibration, test):
@@ -220,6 +278,7 @@ def mapie_cqr(trial, calibration, test):
     return found
 
 
+@ungrouped
 def mapie_split(trial, calibration, test):
     from mapie.regression import SplitConformalRegressor
 
@@ -229,6 +288,7 @@ def mapie_split(trial, calibration, test):
     return {level: intervals[:, None, :, i] for i, level in enumerate(LEVELS)}
 
 
+@ungrouped
 def crepes_normalised(trial, calibration, test):
     from crepes import ConformalRegressor
 
@@ -267,9 +327,10 @@ def quantile_forest(X, y, X_test):
     return {level: model.predict(X_test, quantiles=pair)[:, None] for level, pair in ends.items()}
 
 
-def whole(run: Callable[[Array, Array, Array], Sets]) -> Callable[[Trial, Array, Array], Sets]:
+def whole(run: Callable[[Array, Array, Array], Sets]) -> Run:
     """A method of training rows alone, which gets the calibration rows as well."""
 
+    @ungrouped
     def run_trial(trial, calibration, test):
         X, y = trial.data.X, trial.data.y
         rows = np.concatenate([trial.train, calibration])
@@ -280,7 +341,7 @@ def whole(run: Callable[[Array, Array, Array], Sets]) -> Callable[[Trial, Array,
 
 @dataclass(frozen=True)
 class Method:
-    run: Callable[[Trial, Array, Array], Sets]
+    run: Run
     note: str
     calibrated: bool = True  # by the calibration rows, for all parts of a trial
 
@@ -289,8 +350,18 @@ METHODS = {
     "hdr": Method(ours("hdr"), "ConformalDensityRegressor(FrozenEstimator(MDNRegressor(random_state=0)))"),
     "interval": Method(ours("interval"), 'the same with method="interval"'),
     "width": Method(ours("width"), 'the same with method="width"'),
+    "hdr-10": Method(ours("hdr", "ensemble"), "hdr with n_estimators=10"),
+    "hdr-10-groups": Method(
+        ours("hdr", "ensemble", grouped=True),
+        f"the same, by up to {MOST_GROUPS} groups of predicted spread, of {GROUP_ROWS} rows or more",
+    ),
     "hdr-folds": Method(whole(ours_folds), "hdr with cv=5, all rows", calibrated=False),
-    "cqr": Method(mapie_cqr, "MAPIE, ConformalizedQuantileRegressor of HistGradientBoostingRegressor"),
+    "cqr": Method(
+        ungrouped(mapie_cqr), "MAPIE, ConformalizedQuantileRegressor of HistGradientBoostingRegressor"
+    ),
+    "cqr-groups": Method(
+        cqr_in_groups, "the same in groups of its own predicted width, one MAPIE object each"
+    ),
     "split": Method(mapie_split, "MAPIE, SplitConformalRegressor of HistGradientBoostingRegressor"),
     "crepes": Method(
         crepes_normalised, "crepes, ConformalRegressor of a random forest with its DifficultyEstimator"
@@ -307,8 +378,8 @@ METHODS = {
     ),
 }
 USUAL = [name for name in METHODS if name not in ("width", "hdr-folds")]  # which take much longer
-OWN = ("hdr", "interval", "width", "hdr-folds")
-PEERS = ("cqr", "split", "crepes", "jackknife+", "forest")
+OWN = ("hdr", "interval", "width", "hdr-10", "hdr-10-groups", "hdr-folds")
+PEERS = ("cqr", "cqr-groups", "split", "crepes", "jackknife+", "forest")
 
 
 # --------------------------------------------------------------------------------------------------- run
@@ -338,24 +409,26 @@ class Records:
             keys = [key for key in keys if (data, beside, key[2]) in self.found]
         return [self.found[key]["levels"][str(level)][name] for key in keys]
 
-    def rows(self, data: str, method: str) -> list[tuple[int, int]]:
-        """Calibration and test rows split by split."""
-        found = [self.found[key] for key in self.splits(data, method)]
-        return [(record["calibration"], record["test"]) for record in found]
+    def rows(self, data: str, method: str) -> Counts:
+        """Calibration and test rows, group by group and split by split."""
+        return [(m, n) for key in self.splits(data, method) for m, n in self.found[key]["groups"] if n]
 
 
-def coverage_band(rows: list[tuple[int, int]], level: float, chance: float) -> tuple[float, float]:
+def coverage_band(rows: Counts, level: float, chance: float) -> tuple[float, float]:
     """Between which values the mean coverage of splits lies, but for a chance, if scores have no ties.
 
     Of n test rows those are covered whose scores are not above that of rank k = ceil((m + 1) level) among m
     calibration scores. Without ties their number is beta-binomial with n trials and the parameters k and
     m + 1 - k, whatever the m + n scores are. So splits of the same rows are independent draws, and the law of
-    their sum is a convolution.
+    their sum is a convolution; groups are, too.
     """
     size = 1 + sum(n for _, n in rows)
     law = np.ones(size // 2 + 1, dtype=complex)
     for m, n in rows:
         k = int(np.ceil((m + 1) * level - 1e-9))
+        if k > m:  # the sets are the whole line
+            law *= np.fft.rfft(np.eye(1, n + 1, n)[0], size)
+            continue
         law *= np.fft.rfft(stats.betabinom(n, k, m + 1 - k).pmf(np.arange(n + 1)), size)
     below = np.cumsum(np.fft.irfft(law, size))
     ends = np.searchsorted(below, [0.5 * chance, 1.0 - 0.5 * chance])
@@ -405,9 +478,9 @@ def run_all(
             tenth, unit = tenths(trial.spread[test]), float(data.y.std())
             for method in missing:
                 try:
-                    found = judged(METHODS[method].run(trial, calibration, test), data.y[test], unit, tenth)
-                    rows = {"calibration": len(calibration), "test": len(test)}
-                    records.add((data.name, method, split), {"levels": found} | rows)
+                    sets, counts = METHODS[method].run(trial, calibration, test)
+                    found = judged(sets, data.y[test], unit, tenth)
+                    records.add((data.name, method, split), {"levels": found, "groups": counts})
                 except (RuntimeError, ValueError, TypeError) as error:
                     failures.append(f"{method} on {data.name}, split {split}: {error}")
                 step(f"{method} on {data.name}, split {split}")
@@ -434,7 +507,7 @@ def report(records: Records, sets: list[Rows]) -> str:
     header = ["data", "kind", "rows", "columns", "splits", "of methods fitted to all rows"]
     parts = [heading("Aims"), aims(records, shown, present), heading("Data"), table(header, described)]
     for level in LEVELS:
-        title = f"Coverage at {level:.0%}, with the band of the calibrated methods"
+        title = f"Coverage at {level:.0%}, with the band of the methods that are calibrated in one group"
         parts += [heading(title), coverages(records, shown, present, level)]
     for level in LEVELS:
         title = f"Mean size at {level:.0%}, in standard deviations of the target"
@@ -479,23 +552,25 @@ def aims(records: Records, sets: list[Rows], present: list[str]) -> str:
             f"* Coverage of {method} inside its band on every set, at every level: "
             f"{len(every) - len(left)} of {len(every)} means are; outside: {'; '.join(left) or 'none'}."
         )
-    if "hdr" not in present or "cqr" not in present:
-        return "\n".join(lines)
-    for level in LEVELS:
-        won = [ratio(records, data.name, "hdr", "cqr", level) < 1.0 for data in real]
+    for own in ("hdr", "hdr-10", "hdr-10-groups"):
+        if own not in present or "cqr" not in present:
+            continue
+        won = [sum(ratio(records, data.name, own, "cqr", level) < 1.0 for data in real) for level in LEVELS]
         lines.append(
-            f"* Sets of hdr smaller than those of cqr on three quarters of the real sets: at {level:.0%} on "
-            f"{sum(won)} of {len(won)}."
+            f"* Sets of {own} smaller than those of cqr on three quarters of the {len(real)} real sets: at "
+            f"{', '.join(f'{level:.0%} on {n}' for level, n in zip(LEVELS, won, strict=True))}."
         )
-    if records.splits("bimodal", "hdr") and records.splits("bimodal", "cqr"):
-        found = [f"{ratio(records, 'bimodal', 'hdr', 'cqr', level):.2f}" for level in LEVELS]
-        lines.append(f"* At most half the size of cqr on the bimodal set: {', '.join(found)} of it.")
-    for other in (m for m in present if m in PEERS):
-        better, equal, every = worst_compared(records, sets, "hdr", other)
-        lines.append(
-            f"* Worst covered tenth of spread covered better by hdr than by {other}: in {better} of {every} "
-            f"sets and levels, in {equal} as well."
-        )
+        if all(records.splits("bimodal", method) for method in (own, "cqr")):
+            found = [f"{ratio(records, 'bimodal', own, 'cqr', level):.2f}" for level in LEVELS]
+            lines.append(
+                f"* {own} at most half the size of cqr on the bimodal set: {', '.join(found)} of it."
+            )
+        for other in (m for m in present if m in PEERS):
+            better, equal, every = worst_compared(records, sets, own, other)
+            lines.append(
+                f"* Worst covered tenth of spread covered better by {own} than by {other}: in {better} of "
+                f"{every} sets and levels, in {equal} as well."
+            )
     return "\n".join(lines)
 
 

@@ -338,6 +338,7 @@ SHOWN_BY = {
     "max_iter=300": (40, {"n_iter_no_change": 5}),
     "n_iter_no_change=30": (40, {"max_iter": 150, "hidden_layer_sizes": 4}),
     "n_iter_no_change=None": (40, {"max_iter": 150, "hidden_layer_sizes": 4}),
+    "no names": (600, {"max_iter": 2}),
 }
 
 
@@ -347,6 +348,9 @@ def test_every_line_of_the_ablation_changes_a_fit(change):
     generator = np.random.default_rng(1)
     X, noise = generator.normal(size=(n_rows, 3)), generator.normal(size=n_rows)
     y = noise * np.abs(noise)  # its tails make gradients long enough to clip
+    if change == "no names":
+        X[:, 0] = generator.integers(60, size=n_rows)
+        y = y + 5.0 * generator.normal(size=60)[X[:, 0].astype(int)]
     changed = dict(ablation.CHANGES[change])
     constants = changed.pop("constants", {})
     known = []

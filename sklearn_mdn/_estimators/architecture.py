@@ -16,8 +16,9 @@ from sklearn_mdn._networks.head import MixtureHead
 from sklearn_mdn._networks.stack import StackedMLP
 from sklearn_mdn._tables.bins import bins_of_columns
 
-# Bins of a column of many values, for the piecewise linear encoding.
+# Bins of a column of many values, for the piecewise linear encoding, which these embeddings have.
 N_BINS = 16
+BINNED = ("piecewise_linear", "both")
 
 
 def bins_for(
@@ -33,7 +34,7 @@ def bins_for(
             return None, None
         bins = torch.from_numpy(np.array(stored[0], dtype=np.float64))
         return PiecewiseLinearEncoding(tuple(fitted["_architecture"]["n_bins"])), bins
-    if numerical_embedding not in ("piecewise_linear", "both"):
+    if numerical_embedding not in BINNED:
         return None, None
     table = data.rows.head(data.n_train)
     everything = (lambda values: values) if group is None else group.column
@@ -46,6 +47,14 @@ def bins_for(
         return None, None
     tensors = [[torch.from_numpy(own) for own in part] for part in (starts, slopes)]
     return encoding, encoding.parameters(*tensors)
+
+
+def bins_beside_names(numerical_embedding: str | None, group: object, distributed: bool) -> int:
+    """Bins of columns that may have names as well, 0 where none may.
+
+    Names say nothing of groups that are new, and each of several processes would number them for itself.
+    """
+    return N_BINS if numerical_embedding in BINNED and group is None and not distributed else 0
 
 
 def append_history(attributes: dict[str, Any], earlier: Mapping[str, Any]) -> None:

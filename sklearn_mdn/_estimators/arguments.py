@@ -118,6 +118,7 @@ def weighted_table(
     encoding: Encoding | None,
     min_rows: int,
     group: NDArray[np.float64] | None = None,
+    n_bins: int = 0,
 ) -> tuple[Table, Encoding]:
     """The rows in canonical order, and their categories; too few rows that count are refused."""
     if sample_weight is not None:
@@ -126,7 +127,7 @@ def weighted_table(
         if n_rows < min_rows:
             raise ValueError(f"sample_weight must be positive for at least {min_rows} rows, got {n_rows}.")
     reach = None if records.exact.all() else records.reach
-    return encoded_rows(columns, records.place, sample_weight, encoding, group, reach)
+    return encoded_rows(columns, records.place, sample_weight, encoding, group, reach, n_bins)
 
 
 def names_of_targets(y: Any) -> tuple[str, ...] | None:

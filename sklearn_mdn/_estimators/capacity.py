@@ -60,10 +60,12 @@ def check_memory(network: StackedMLP, n_members: int, encoding: Encoding, names:
     most = max(encoding.n_codes, default=0)
     if most > max(network.hidden_layer_sizes, default=0):
         column = int(np.argmax(encoding.n_codes))
-        name = names[int(np.flatnonzero(encoding.is_categorical)[column])]
+        numbers, labels = (np.flatnonzero(encoding.is_categorical == kind) for kind in (False, True))
+        name = names[[*labels, *numbers[list(encoding.names.places)]][column]]
+        n_categories = [len(known) for known in (*encoding.categories, *encoding.names.values)][column]
         raise ValueError(
             f"X must have fewer categories: memory has no room for {size}. Column {name!r} alone has "
-            f"{len(encoding.categories[column])} categories."
+            f"{n_categories} categories."
         )
     raise ValueError(
         f"hidden_layer_sizes, n_components and n_estimators must be smaller: memory has no room for {size}, "

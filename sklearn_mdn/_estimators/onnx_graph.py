@@ -86,6 +86,12 @@ def onnx_model(
         kind = TensorProto.STRING if known.dtype == object else TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(name, kind, ["n"]))
         columns.append(_codes(graph, name, known, own))
+    for place, values in zip(encoding.names.places, encoding.names.values, strict=True):
+        column = graph.add(
+            "Squeeze", graph.add("Gather", "numbers", graph.integer(place), axis=1), graph.integer(1)
+        )
+        column = graph.add("Cast", column, to=TensorProto.FLOAT)
+        columns.append(_codes(graph, column, values, np.arange(1, len(values) + 1)))
     features = _features(graph, network, weights, standardization, numbers, columns)
     outputs = _layers(graph, network, weights, features)
     _mixture(graph, network, outputs, near, marginal, calibration, standardization, one_dimensional)

@@ -155,7 +155,7 @@ def joined_rows(data: list[TrainingSet], device: torch.device, dtype: torch.dtyp
         x=tensor([table.x for table in tables]),
         y=tensor([table.observed for table in tables]),
         weight=tensor([table.weight for table in tables]),
-        hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.codes else None,
+        hidden=tensor([each.hidden for each in distinct.values()]) if data[0].encoding.n_codes else None,
     )
     return rows, [start[id(each.rows)] for each in data]
 

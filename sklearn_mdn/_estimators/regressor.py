@@ -22,7 +22,7 @@ from sklearn_mdn._distributions.mixture import MixtureDistribution
 from sklearn_mdn._distributions.predictive import PredictiveDistribution
 from sklearn_mdn._distributions.records import Grid, Records
 from sklearn_mdn._distributions.stored_state import FORMAT_KEY, StoredEstimator
-from sklearn_mdn._estimators.architecture import append_history, bins_for, network_of
+from sklearn_mdn._estimators.architecture import append_history, bins_beside_names, bins_for, network_of
 from sklearn_mdn._estimators.arguments import (
     check_independent,
     check_on,
@@ -88,8 +88,10 @@ TO_CONTINUE = (
 )
 
 # Attributes, beside parameters of embeddings, that only some fits set.
-SOMETIMES = ("target_names_", "resolution_", "resolution_offset_", "support_", "limits_", "_passed")
-
+SOMETIMES = (
+    *("target_names_", "resolution_", "resolution_offset_", "support_", "limits_"),
+    *("named_columns_", "named_values_", "_passed"),
+)
 
 # Spread of the components at the start, in standard deviations of the target.
 INITIAL_SPREAD = 0.5
@@ -136,7 +138,9 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         What each number enters as beside its own value [4]_. "piecewise_linear" adds where it lies in bins
         between quantiles of the training rows, or between all values of a column that has few, which lets
         networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
-        smooth but sharp changes. None uses the numbers alone.
+        smooth but sharp changes. None uses the numbers alone. With bins, a column whose single values say
+        more of the target than where they lie (an identity, a day, a mixture's recipe) is one of categories
+        as well, if an F test of lack of fit says so beyond doubt; not with ``groups`` or ``distributed``.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
@@ -225,13 +229,18 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         What a gap in a column of numbers counts as, in standardised units; only if ``fit`` saw gaps.
     category_coefs_ : ndarray of shape (n_estimators, n_category_numbers)
         Vectors of all categories, those of the first categorical column first, in the order of
-        ``category_codes_``; only if there are categories.
+        ``category_codes_``; only if there are categories, or values that are names.
     is_categorical_ : ndarray of bool of shape (n_features,)
         Which columns are categories.
     categories_ : list of ndarray
         The categories of each categorical column, sorted, a gap last (NaN, or None among texts).
     category_codes_ : list of ndarray of int
         For each of them the number of its vector; 0 is the shared one.
+    named_columns_ : ndarray of int of shape (n_named,)
+        Columns of numbers, by their place among these, whose values are names and have vectors as categories
+        do, behind those of the categorical columns; only if there are any.
+    named_values_ : list of ndarray of float32
+        The values of each of them that have a vector, sorted; only if there are any.
     X_offset_, X_scale_ : ndarray of shape (n_numbers,)
         Mean and standard deviation (1 for a constant column) of the columns of numbers.
     X_gaps_ : ndarray of bool of shape (n_numbers,)
@@ -595,7 +604,8 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         records = bounds.learned(records, "y", names[1])
         known = self._encoding() if continues else None
         group = group_keys(groups, len(targets))
-        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows, group=group)
+        n_bins = bins_beside_names(self.numerical_embedding, group, self.distributed)
+        table, encoding = weighted_table(columns, records, sample_weight, known, min_rows, group, n_bins)
         watched = None
         if X_val is not None and y_val is not None:
             with naming("X_val"):
@@ -607,14 +617,12 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             records_val = bounds.learned(records_val, "y_val", names[1])
             with naming("sample_weight_val"):
                 watched, _ = weighted_table(columns_val, records_val, sample_weight_val, encoding, min_rows=1)
-        standardization = (
-            self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
-        )
+        scaling = self._standardization() if continues else Standardization.of(table, encoding.n_numbers)
         if not continues:
             numbers = [n for n, c in zip(columns.names, encoding.is_categorical, strict=True) if not c]
             warn_of_far_values(table, numbers, names[1] or range(table.y.shape[1]))
         known_of_y = targets.ndim, *names, grid, bounds.transformer
-        return TrainingSet.of(table, watched, encoding, standardization, *known_of_y)
+        return TrainingSet.of(table, watched, encoding, scaling, *known_of_y)
 
     def _records(self, records: Records, names: tuple[str, ...] | None) -> tuple[Records, Grid | None]:
         """What was recorded, with values standing for what is rounded to them, and the grid they lie on."""
@@ -819,9 +827,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
             "coefs_": [weights.pop(f"coefs_{i}") for i in range(network.n_layers)],
             "intercepts_": [weights.pop(f"intercepts_{i}") for i in range(network.n_layers)],
             **{f"{name}_": values for name, values in weights.items()},
-            "is_categorical_": data.encoding.is_categorical,
-            "categories_": data.encoding.category_arrays,
-            "category_codes_": list(data.encoding.codes),
+            **data.encoding.attributes,
             "X_offset_": data.standardization.x_offset,
             "X_scale_": data.standardization.x_scale,
             "X_gaps_": data.standardization.x_gaps,
@@ -901,7 +907,7 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         return Marginal(self.marginal_deviations_, self.shrinkage_, low, high)
 
     def _encoding(self) -> Encoding:
-        return Encoding.from_arrays(self.is_categorical_, self.categories_, self.category_codes_)
+        return Encoding.from_attributes(vars(self))
 
     def _stored_weights(self) -> dict[str, NDArray[np.float64]]:
         """Fitted parameters under the names that the network knows them by."""

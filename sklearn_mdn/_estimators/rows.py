@@ -18,6 +18,7 @@ from sklearn_mdn._estimators.moments import fitted_scaler
 from sklearn_mdn._mixtures.recorded import log_probability
 from sklearn_mdn._tables.columns import Columns
 from sklearn_mdn._tables.encoding import Encoding
+from sklearn_mdn._tables.names import Names
 
 # Weights of rows are known to so many bits relative to the smallest one, and those that are smaller than this
 # share of the largest one are 0.
@@ -119,29 +120,35 @@ def encoded_rows(
     encoding: Encoding | None = None,
     group: NDArray[np.float64] | None = None,
     reach: NDArray[np.float64] | None = None,
+    n_bins: int = 0,
 ) -> tuple[Table, Encoding]:
     """The rows of a table in canonical order, and its categories, found here if they are not given.
 
-    Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice.
+    Which categories are rare is counted in distinct rows: a row of weight 2 is the row twice. Columns of
+    numbers are looked at for names where ``n_bins`` are what a network sees of where a number lies.
     """
     if encoding is not None:
         return canonical_rows(inputs_of(columns, encoding), y, weight, group, reach), encoding
     every = Encoding.of(columns, present_rows(weight, len(columns)))
     inputs = inputs_of(columns, every)
     table = canonical_rows(inputs, y, weight, group, reach)
-    if not every.codes:
-        return table, every
     distinct = table.x[:, every.n_numbers :].T.astype(np.int64)  # numbered from 1
     counts = [
         np.bincount(column, minlength=len(known) + 1)[1:]
         for column, known in zip(distinct, every.categories, strict=True)
     ]
     encoding = every.shared(counts)
+    if n_bins:
+        names = Names.of(lambda place: table.x[:, place], every.n_numbers, table.y, n_bins)
+        encoding = replace(encoding, names=names)
+    if not encoding.n_codes:
+        return table, encoding
     # Again, now that rare categories share a code; 0 is of rows that do not count.
     recoded = [
         np.concatenate([[0], kept])[column]
         for kept, column in zip(encoding.codes, inputs.codes.T, strict=True)
     ]
+    recoded += list(encoding.names.codes_of(columns.numbers).T)
     table = replace(table, x=table.x.recoded(np.stack(recoded, axis=1).astype(np.int32)))
     return table, encoding
 

@@ -26,7 +26,7 @@ from sklearn_mdn._estimators.rows import TrainingSet
 from sklearn_mdn._training.loop import TrainingState
 
 # Parameters of the network on which hangs what it makes of its rows.
-READ_WITH = ("categorical_features", "resolution", "support", "limits")
+READ_WITH = ("categorical_features", "numerical_embedding", "resolution", "support", "limits")
 
 
 @final

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_mdn._tables.columns import Columns, Labels, label_array
+from sklearn_mdn._tables.names import Names
 
 # Categories with fewer distinct training rows than this share one code.
 MIN_CATEGORY_ROWS = 2
+
+NO_NAMES = Names()
 
 # The code of categories that are rare, or that training has not seen.
 SHARED = 0
@@ -24,12 +27,14 @@ class Encoding:
     """What is known of the columns of the training table.
 
     ``categories`` holds the sorted categories of each categorical column, a gap last (None); ``codes`` the
-    code of each of them: ``SHARED``, or 1, 2, ... in the same order.
+    code of each of them: ``SHARED``, or 1, 2, ... in the same order. Columns of numbers whose values are
+    ``names`` have codes behind those.
     """
 
     is_categorical: NDArray[np.bool_]
     categories: tuple[Labels, ...]
     codes: tuple[NDArray[np.int64], ...]
+    names: Names = NO_NAMES
 
     @classmethod
     def of(cls, columns: Columns, present: NDArray[np.bool_]) -> Encoding:
@@ -47,12 +52,13 @@ class Encoding:
 
     @property
     def n_codes(self) -> tuple[int, ...]:
-        """Room for the codes of each categorical column, the shared one included.
+        """Room for the codes of each categorical column and each column of names, the shared one included.
 
         Some more than there are where there are many, so that tables that differ by a few categories, as the
         folds of a search do, make networks of one shape.
         """
-        return tuple(room_for(int(codes.max(initial=SHARED)) + 1) for codes in self.codes)
+        most = [int(codes.max(initial=SHARED)) for codes in self.codes]
+        return tuple(room_for(n + 1) for n in (*most, *map(len, self.names.values)))
 
     @property
     def category_arrays(self) -> list[NDArray[Any]]:
@@ -62,15 +68,27 @@ class Encoding:
             for known in self.categories
         ]
 
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Fitted attributes that say all of it."""
+        names = {"named_columns_": np.array(self.names.places), "named_values_": list(self.names.values)}
+        return {
+            "is_categorical_": self.is_categorical,
+            "categories_": self.category_arrays,
+            "category_codes_": list(self.codes),
+            **(names if self.names.places else {}),
+        }
+
     @classmethod
-    def from_arrays(
-        cls, is_categorical: NDArray[np.bool_], categories: list[NDArray[Any]], codes: list[NDArray[np.int64]]
-    ) -> Encoding:
-        """What ``is_categorical``, ``category_arrays`` and ``codes`` describe."""
+    def from_attributes(cls, stored: Mapping[str, Any]) -> Encoding:
+        """What ``attributes`` describe."""
         labels = [
-            label_array(None if label != label else label for label in known.tolist()) for known in categories
+            label_array(None if label != label else label for label in known.tolist())
+            for known in stored["categories_"]
         ]
-        return cls(is_categorical, tuple(labels), tuple(codes))
+        places = tuple(int(place) for place in stored.get("named_columns_", ()))
+        names = Names(places, tuple(stored.get("named_values_", ())))
+        return cls(stored["is_categorical_"], tuple(labels), tuple(stored["category_codes_"]), names)
 
     def shared(self, counts: list[NDArray[np.int64]]) -> Encoding:
         """Codes for categories that had so many distinct rows each: rare ones share one."""
@@ -78,19 +96,19 @@ class Encoding:
         for count in counts:
             common = count >= MIN_CATEGORY_ROWS
             codes.append(np.where(common, np.cumsum(common), SHARED))
-        return Encoding(self.is_categorical, self.categories, tuple(codes))
+        return replace(self, codes=tuple(codes))
 
     def codes_of(self, columns: Columns) -> NDArray[np.int32]:
-        """The codes of the categorical columns, (n, c)."""
+        """The codes of the categorical columns and of the columns of names, (n, c)."""
         codes = np.empty((len(columns), len(columns.labels)), dtype=np.int32)
         fitted = zip(self.categories, self.codes, columns.labels, columns.categorical_names, strict=True)
         for i, (categories, known, labels, name) in enumerate(fitted):
             codes[:, i] = _codes(categories, known, labels, name)
-        return codes
+        return np.hstack([codes, self.names.codes_of(columns.numbers)]) if self.names.places else codes
 
     def encode(self, columns: Columns) -> NDArray[np.float64]:
-        """Numbers, NaN for gaps, and behind them the codes of the categorical columns, (n, d)."""
-        if not columns.labels:
+        """Numbers, NaN for gaps, and behind them the codes, (n, d)."""
+        if not self.n_codes:
             return columns.numbers.astype(np.float64)
         return np.hstack([columns.numbers, self.codes_of(columns)], dtype=np.float64)
 

@@ -14,9 +14,9 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
+from sklearn_mdn._torch.replay import replayed
 from sklearn_mdn._torch.threads import threads_for
 from sklearn_mdn._training.rows import (
-    Batch,
     Member,
     Rows,
     dropout_factors,
@@ -215,24 +215,31 @@ class TrainingState:
 
 @final
 class Adam:
-    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on the rows of a matrix (S, P), for an epoch.
+    """AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on the rows of a matrix (S, P).
 
     Each row has its own count of updates, rate, decay and clipping. One that takes no part in a step keeps
-    every number.
+    every number. What ``step`` reads and changes stays where it is in memory.
     """
 
-    def __init__(self, settings: list[MemberSettings], state: TrainingState, rates: Tensor) -> None:
-        """Prepare as many steps as there are ``rates`` (n_steps, S, 1)."""
+    def __init__(self, settings: list[MemberSettings], state: TrainingState, room: int) -> None:
+        """``room`` is the largest number of steps that ``begin`` is given rates of."""
         like = state.params
 
         def column(name: str) -> Tensor:
             values = [getattr(setting, name) for setting in settings]
             return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)
 
-        self.n_decayed, n_steps = state.objective.n_decayed, len(rates)
+        self.n_decayed = state.objective.n_decayed
         self.clip_value, self.clip_norm = column("clip_grad_value"), column("clip_grad_norm")
         self.clips_values = any(math.isfinite(setting.clip_grad_value) for setting in settings)
-        self.zero = like.new_zeros(())
+        self.alpha, self.zero = column("alpha"), like.new_zeros(())
+        self.taken = torch.zeros_like(state.n_updates)
+        self.by_count = like.new_empty(room, 6, len(like), 1)
+        self.place = self.taken.view(1, 1, -1, 1).expand(1, *self.by_count.shape[1:])
+
+    def begin(self, state: TrainingState, rates: Tensor) -> Tensor:
+        """Prepare as many steps as there are ``rates`` (n_steps, S, 1); returns their factors."""
+        like, n_steps = state.params, len(rates)
         # What depends on the number of updates alone, for the next n_steps of them, (n_steps, 6, S, 1).
         # 1 - beta^t by exponentials: torch rounds a power by its place in memory, and the difference cancels.
         count = torch.arange(1, n_steps + 1, device=like.device).unsqueeze(1) + state.n_updates.double()
@@ -240,17 +247,16 @@ class Adam:
         share = (9.0 / (10.0 + count)).clamp_min(1.0 - AVERAGING)  # an average over few steps at first
         bias_1 = torch.expm1(count * math.log(BETA_1)).neg_()
         by_count = [root * EPSILON, root / bias_1, one * (1.0 - BETA_1), one * (1.0 - BETA_2), share, one]
-        self.by_count = torch.stack(by_count, dim=1).unsqueeze(-1).to(like.dtype)
+        self.by_count[:n_steps] = torch.stack(by_count, dim=1).unsqueeze(-1)
+        self.taken.zero_()
         # Factors on these that depend on the step, (n_steps, 6, S, 1).
         one = torch.ones_like(rates)
-        self.by_step = torch.stack([one, rates, one, one, one, rates * column("alpha")], dim=1)
-        self.taken = torch.zeros_like(state.n_updates)
-        self.place = self.taken.view(1, 1, -1, 1).expand(1, *self.by_count.shape[1:])
+        return torch.stack([one, rates, one, one, one, rates * self.alpha], dim=1)
 
     def step(
-        self, state: TrainingState, number: int, loss: Tensor, gradient: Tensor, active: Tensor
+        self, state: TrainingState, factors: Tensor, loss: Tensor, gradient: Tensor, active: Tensor
     ) -> Tensor:
-        """Move the rows of ``state.params`` that are ``active`` (S,) and finite; ``number`` counts steps.
+        """Move the rows of ``state.params`` that are ``active`` (S,) and finite, by a step's ``factors``.
 
         ``gradient`` is overwritten. Returns which rows moved, (S,).
         """
@@ -260,7 +266,7 @@ class Adam:
         size = loss + length
         moved: Tensor = active & (size - size == 0.0)
         taken = moved.unsqueeze(1)
-        factors = self.by_count.gather(0, self.place)[0] * self.by_step[number]
+        factors = self.by_count.gather(0, self.place)[0] * factors
         epsilon = factors[0]
         _, rate, new_1, new_2, share, decay = (factors * taken).unbind()
         self.taken += moved
@@ -353,7 +359,7 @@ def one_pass(
         state = TrainingState(before.params, objective, rows, members)
         for name in ("average", "first", "second", "n_updates"):
             getattr(state, name).copy_(getattr(before, name))
-        losses, taken = run_epoch(state, rows, settings, epoch=0)
+        losses, taken = run_epoch(Steps(state, settings), rows, epoch=0)
         record(state, settings, losses, taken, [], [])
     names = ("params", "average", "first", "second", "n_updates")
     return state, Going(*(getattr(state, name).clone() for name in names))
@@ -374,13 +380,12 @@ def _train(
     for history, score, calibration in zip(state.histories, *validate(state, rows.held_out), strict=True):
         if math.isfinite(score):
             history.best_score, history.calibration = score, calibration
-    epoch = 0
+    epoch, steps = 0, Steps(state, settings)
     while len(state.active):
         # 1. One pass over each member's rows
-        current = [settings[i] for i in state.active.tolist()]
-        losses, taken = run_epoch(state, rows, current, epoch)
+        losses, taken = run_epoch(steps, rows, epoch)
         # 2. Score the held-out rows and keep the best weights
-        record(state, current, losses, taken, *validate(state, rows.held_out))
+        record(state, steps.settings, losses, taken, *validate(state, rows.held_out))
         # 3. Report
         epoch += 1
         with torch.inference_mode(mode=False):  # what is called may be anything
@@ -392,61 +397,89 @@ def _train(
             not (stop or state.histories[i].stopped or epoch >= settings[i].max_iter)
             for i in state.active.tolist()
         ]
-        state.keep(going)
+        if not all(going):
+            state.keep(going)
+            steps = Steps(state, [settings[i] for i in state.active.tolist()])
     return state
 
 
-def run_epoch(
-    state: TrainingState, rows: Feed, settings: list[MemberSettings], epoch: int
-) -> tuple[Tensor, Tensor]:
+@final
+class Steps:
+    """Steps of a stack as long as its members stay: what takes one is kept from epoch to epoch."""
+
+    def __init__(self, state: TrainingState, settings: list[MemberSettings]) -> None:
+        self.state, self.settings, self.room = state, settings, 0
+
+    def begin(self, rates: Tensor) -> Tensor:
+        """Prepare steps with these rates (n_steps, S, 1); returns a factor of ``take`` for each."""
+        if len(rates) > self.room:
+            self.room = len(rates)
+            self.optimizer = Adam(self.settings, self.state, self.room)
+            self.take = one_step(self.state, self.optimizer)
+        return self.optimizer.begin(self.state, rates)
+
+
+def one_step(state: TrainingState, optimizer: Adam) -> Callable[..., tuple[Tensor, ...]]:
+    """What takes a step with tensors alone, and returns losses and who moved, (S,); recorded if it can be."""
+
+    def step(
+        x: Tensor, y: Tensor, weight: Tensor, active: Tensor, factors: Tensor, *keep: Tensor
+    ) -> tuple[Tensor, ...]:
+        loss, gradient = loss_and_gradient(state, x, y, weight, keep or None)
+        if state.group is not None:
+            loss = state.group.sum_step(state.share, loss, gradient)
+        return loss, optimizer.step(state, factors, loss, gradient, active)
+
+    return replayed(step, state.params.device) if state.group is None else step
+
+
+def run_epoch(steps: Steps, rows: Feed, epoch: int) -> tuple[Tensor, Tensor]:
     """All steps of an epoch.
 
     Returns each member's mean loss over the steps it took, and how many it took and how many it had, (S, 2).
     """
+    state = steps.state
     whole = [member.n_steps for member in state.members]
     total = torch.zeros(len(whole), dtype=torch.float64, device="cpu")
     counts = torch.zeros(len(whole), 2, dtype=torch.int64, device="cpu")
     for members, part in rows.parts(state.members, epoch):
         done = [epoch * n_steps + n for n_steps, n in zip(whole, counts[:, 1].tolist(), strict=True)]
-        rates = learning_rates(members, settings, done, whole).to(state.params)
-        loss, taken = run_steps(state, part, members, settings, rates)
+        rates = learning_rates(members, steps.settings, done, whole).to(state.params)
+        loss, taken = run_steps(steps, part, members, rates)
         total += loss
         counts += torch.stack([taken, torch.tensor([m.n_steps for m in members], device="cpu")], dim=1)
     return total / counts[:, 0], counts
 
 
-def run_steps(
-    state: TrainingState, rows: Rows, members: list[Member], settings: list[MemberSettings], rates: Tensor
-) -> tuple[Tensor, Tensor]:
+def run_steps(steps: Steps, rows: Rows, members: list[Member], rates: Tensor) -> tuple[Tensor, Tensor]:
     """A step for each of the ``rates``; returns sums of losses and how many steps were taken, (S,)."""
-    optimizer = Adam(settings, state, rates)
-    dropout = [setting.dropout for setting in settings]
-    widths = state.objective.hidden_widths
+    factors = steps.begin(rates)
+    dropout = [setting.dropout for setting in steps.settings]
+    widths = steps.state.objective.hidden_widths
     losses, moved = [], []
     for step, batch in enumerate(epoch_batches(members, rows)):
         batch = hide_codes(members, step, batch)
         keep = dropout_factors(members, dropout, widths, step, batch)
-        loss, gradient = loss_and_gradient(state, batch, keep)
-        if state.group is not None:
-            loss = state.group.sum_step(state.share, loss, gradient)
-        moved.append(optimizer.step(state, step, loss, gradient, batch.active))
+        own = batch.x, batch.y, batch.weight, batch.active, factors[step]
+        loss, who = steps.take(*own, *(keep or ()))
         losses.append(loss)
-    state.n_updates += optimizer.taken
+        moved.append(who)
+    steps.state.n_updates += steps.optimizer.taken
     taken, loss = torch.stack(moved).cpu(), torch.stack(losses).cpu().double()
     # One after the other, so that steps which others have and a member has not add nothing to its rounding.
     return torch.where(taken, loss, 0.0).cumsum(0)[-1], taken.sum(0)
 
 
 def loss_and_gradient(
-    state: TrainingState, batch: Batch, keep: Sequence[Tensor] | None
+    state: TrainingState, x: Tensor, y: Tensor, weight: Tensor, keep: Sequence[Tensor] | None
 ) -> tuple[Tensor, Tensor]:
     """Each member's weighted mean negative log-likelihood on its batch (S,), and its gradient (S, P).
 
     What pads a batch repeats rows of its own, so that 0 times infinity can only come up where a loss is
     infinite anyway.
     """
-    log_likelihood, gradient = state.derivative(batch.x, batch.y, batch.weight, keep)
-    return (batch.weight * log_likelihood).sum(1), gradient
+    log_likelihood, gradient = state.derivative(x, y, weight, keep)
+    return (weight * log_likelihood).sum(1), gradient
 
 
 def learning_rates(

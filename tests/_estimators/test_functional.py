@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -61,6 +62,19 @@ def test_partial_dependence_of_spread_rises_with_its_cause():
     model = DensityFunctional.from_fitted(MODEL, "std")
     average = partial_dependence(model, X, [1], grid_resolution=5)["average"][0]
     assert average[-1] > 2 * average[0]
+
+
+@pytest.mark.parametrize("kind", ["category", "str"])
+def test_rows_as_explainers_pass_them(kind):
+    """Explainers mix rows and pass frames whose columns hold objects, or arrays without names."""
+    words = pandas.Series(np.where(X[:, 2] > 0, "u", "v"), dtype=kind)
+    frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": words})
+    model = DensityFunctional(MDNRegressor(2, max_iter=5, random_state=0), "std").fit(frame, Y)
+    expected = model.predict(frame)
+    objects = frame.to_numpy(dtype=object)
+    np.testing.assert_array_equal(model.predict(pandas.DataFrame(objects, columns=frame.columns)), expected)
+    with pytest.warns(UserWarning, match="feature names"):
+        np.testing.assert_array_equal(model.predict(objects), expected)
 
 
 def test_wrappers_inside_and_outside():

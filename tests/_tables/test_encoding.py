@@ -59,7 +59,7 @@ def test_arrays_of_categories_say_all():
     texts, numbers = encoding.category_arrays
     assert texts.tolist() == ["a", "b", None]
     np.testing.assert_array_equal(numbers, [10.0, 30.0, np.nan])
-    again = Encoding.from_arrays(encoding.is_categorical, [texts, numbers], list(encoding.codes))
+    again = Encoding.from_attributes(encoding.attributes)
     columns = read_columns(FRAME, "from_dtype")
     np.testing.assert_array_equal(again.encode(columns), encoding.encode(columns))
 

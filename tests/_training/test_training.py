@@ -155,12 +155,13 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
     state = TrainingState(start, objective, some_rows(4), [member(range(4)) for _ in settings])
     n_decayed = objective.n_decayed
     rates = 0.1 * normal(25, 4, 1, seed=100).abs().to(dtype)
-    ours = Adam(settings, state, rates)
+    ours = Adam(settings, state, len(rates))
+    factors = ours.begin(state, rates)
     theirs = [torch_adam(row, n_decayed, own) for row, own in zip(start, settings, strict=True)]
     for step in range(25):
         gradient = (normal(4, 6, seed=step) * 10.0 ** (step % 5 - 2)).to(dtype)
         active = normal(4, seed=200 + step) > -0.5
-        moved = ours.step(state, step, normal(4).to(dtype), gradient.clone(), active)
+        moved = ours.step(state, factors[step], normal(4).to(dtype), gradient.clone(), active)
         assert torch.equal(moved, active)
         for i, (optimizer, groups) in enumerate(theirs):
             if active[i]:
@@ -191,19 +192,20 @@ def test_adam_is_torch_adamw_member_by_member(dtype):
 def test_a_member_that_takes_no_step_keeps_every_number(loss, entry, active, clip_grad_value):
     settings = [setting(alpha=0.5, clip_grad_norm=1.0, clip_grad_value=clip_grad_value)] * 2
     state = TrainingState(normal(2, 3), Linear(3), some_rows(4), [member(range(4)), member(range(4))])
-    adam = Adam(settings, state, torch.full((2, 2, 1), 0.1, dtype=torch.float64))
+    adam = Adam(settings, state, 2)
+    factors = adam.begin(state, torch.full((2, 2, 1), 0.1, dtype=torch.float64))
     zero = torch.zeros(2, dtype=torch.float64)
 
     def numbers(row):
         tensors = (state.params, state.average, state.first, state.second, adam.taken)
         return [tensor[row].clone() for tensor in tensors]
 
-    moved = adam.step(state, 0, zero, normal(2, 3), torch.tensor([True, True]))
+    moved = adam.step(state, factors[0], zero, normal(2, 3), torch.tensor([True, True]))
     assert moved.tolist() == [True, True]
     before = [numbers(0), numbers(1)]
     losses, gradient = zero.clone(), normal(2, 3, seed=1)
     losses[1], gradient[1, 0] = loss, entry
-    moved = adam.step(state, 1, losses, gradient, torch.tensor([True, active]))
+    moved = adam.step(state, factors[1], losses, gradient, torch.tensor([True, active]))
     assert moved.tolist() == [True, False]
     assert all(torch.equal(a, b) for a, b in zip(before[1], numbers(1), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(before[0], numbers(0), strict=True))
@@ -389,7 +391,7 @@ def test_the_loss_is_each_members_weighted_mean_and_its_gradient_its_own():
     members = [member(range(10), batch_size=4), member(range(10, 35), batch_size=7)]
     state = TrainingState(normal(2, 3), Linear(3), rows, members)
     for batch in epoch_batches(members, weighted):
-        loss, gradient = loss_and_gradient(state, batch, None)
+        loss, gradient = loss_and_gradient(state, batch.x, batch.y, batch.weight, None)
         for i in range(2):
             x, y, weight = (part[i, batch.weight[i] < 0] for part in (batch.x, batch.y, -batch.weight))
             params = state.params[i].clone().requires_grad_()
@@ -471,8 +473,9 @@ def test_the_running_average_takes_a_hundredth_of_late_steps():
     state = TrainingState(torch.zeros(1, 3, dtype=torch.float64), Linear(3), some_rows(), [member(range(40))])
     state.n_updates += 10_000
     gradient, active = torch.ones(1, 3, dtype=torch.float64), torch.tensor([True])
-    adam = Adam([setting()], state, torch.full((1, 1, 1), 0.1, dtype=torch.float64))
-    adam.step(state, 0, torch.zeros(1, dtype=torch.float64), gradient, active)
+    adam = Adam([setting()], state, 1)
+    (factors,) = adam.begin(state, torch.full((1, 1, 1), 0.1, dtype=torch.float64))
+    adam.step(state, factors, torch.zeros(1, dtype=torch.float64), gradient, active)
     assert state.params.abs().min() > 0.01
     torch.testing.assert_close(state.average, 0.01 * state.params)
 
