@@ -22,7 +22,7 @@ class Figures(SphinxTransform):
     def divide(self, container):
         parent = container.parent
         parent.remove(container)
-        parent["classes"] += container["classes"]
+        parent["classes"] += [*container["classes"], "titled"]
         top = section = parent
         for node in container.children:
             title = title_of(node)
