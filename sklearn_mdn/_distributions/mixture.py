@@ -39,6 +39,7 @@ from sklearn_mdn._torch.threads import threads_for_numbers
 STATE_NAMES = ("logits", "means", "scale", "diagonal", "one_dimensional", "member_sizes")  # what is stored
 
 LEADING = 16  # entries of a row that one block holds where there are so many
+QUANTILE_NUMBERS = 4  # for each of which quantiles hold so many at once, beside what all of a row share
 
 Parameters = TypeVar("Parameters", Mixture, Univariate)
 Answer = TypeVar("Answer")
@@ -529,7 +530,11 @@ class MixtureDistribution(PredictiveDistribution):
         return self._each_target(clipped(Univariate.prob), a, b)
 
     def _quantile(self, level: Array, upper_tail: bool) -> Array:
-        return self._each_target(Univariate.upper_quantile if upper_tail else Univariate.quantile, level)
+        out, kernel = np.empty(level.shape), Univariate.upper_quantile if upper_tail else Univariate.quantile
+        shared = -(-self._n_components // max(1, min(len(level), LEADING)))
+        held = self._n_targets * max(QUANTILE_NUMBERS, shared)
+        self._blockwise(self._marginals, kernel, (level,), out, held=held)
+        return out
 
     def _crps(self, y: Array) -> Array:
         return self._each_target(Univariate.crps, y)
@@ -657,18 +662,20 @@ class MixtureDistribution(PredictiveDistribution):
         out: Array,
         width: int | None = None,
         prepare: Callable[[Any], Any] = lambda part: part,
+        held: int | None = None,
     ) -> None:
         """Fill out (m, n, ...) with a kernel's answers to the arguments (m, n, D), block by block.
 
-        A block costs ``width`` numbers for each of its entries. What the kernel gets in place of the
-        parameters of a block of rows, ``prepare`` makes once.
+        A block costs ``width`` numbers for each of its entries, of which ``held``, or all, are there at once.
+        What the kernel gets in place of the parameters of a block of rows, ``prepare`` makes once.
         """
         n_lead, n_rows = out.shape[:2]
         width = self._n_components * self._n_targets if width is None else width
         with sized(n_rows, n_lead * width):
-            for rows in blocks(n_rows, width * min(n_lead, LEADING)):
+            held = width if held is None else held
+            for rows in blocks(n_rows, held * min(n_lead, LEADING)):
                 part = prepare(parameters.take(rows))
-                for lead in blocks(n_lead, width * (rows.stop - rows.start)):
+                for lead in blocks(n_lead, held * (rows.stop - rows.start)):
                     tensors = [torch.from_numpy(np.array(a[lead, rows], dtype=np.float64)) for a in arguments]
                     out[lead, rows] = kernel(part, *tensors).numpy()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,10 @@ from sklearn_mdn._mixtures.roots import first_rounds, solve_guarded
 
 SMALLEST_SQUARE = 1e-290  # squares of less have lost digits
 MAX_BEND = 100.0  # a Halley step this much shorter than Newton's tells nothing of the root
+CUBIC = 1e-5  # after a Halley step of this part of the smallest deviation the next is about its cube
+LOG_NOTHING = -700.0  # of what is next to nothing, and takes exp several times as long
+ROUNDS = 4  # after which all but a tenth of the roots of mixtures of many networks are known
+TERMS = 1 << 15  # terms of an equation, one for each component, that are held at once: they stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,38 +160,22 @@ class Univariate:
         in_upper = level < 0.5 if upper_tail else level > 0.5
         level = torch.minimum(level, 1.0 - level)
         sign = torch.where(in_upper, -1.0, 1.0).to(level)
-        mixture, z = self.present(), sign * normal.quantile(level)
         batch = self.means.shape[:-1]
         shape = (level + self.means[..., 0]).shape
+        n_leading = math.prod(shape[: len(shape) - len(batch)])
+
+        def equations(each: Tensor) -> Tensor:
+            return each.expand(shape).reshape(n_leading, batch.numel())
 
         def components_first(stored: Tensor) -> Tensor:
             # All other axes are long, which is what vector instructions want.
-            stored = stored.expand(self.means.shape).movedim(-1, 0)
-            return stored.reshape(-1, *(1,) * (len(shape) - len(batch)), *batch).contiguous()
+            rows = stored.expand(self.means.shape).reshape(batch.numel(), self.means.shape[-1])
+            return rows.T.contiguous().unsqueeze(1)
 
-        stored = (mixture.weights, mixture.means, mixture.deviations)
-        weights, means, deviations = map(components_first, stored)
-        own = torch.addcmul(means, deviations, z)
-        ends = sign * own.amin(0), sign * own.amax(0)
-        lower, upper = torch.minimum(*ends), torch.maximum(*ends)
-        start = sign * (mixture.mean() + torch.where(z == 0, 0.0, mixture.var().sqrt() * z))
-        inverse = -normal.SQRT_HALF / deviations
-        parameters = (0.5 * weights, means, inverse, -inverse * weights * (1.0 / math.sqrt(math.pi)))
-        log_level = level.log().expand(shape)
-        tolerance = (1e-6 * mixture.deviations.amin(-1)).expand(shape)
-        start = torch.clamp(start.expand(shape), lower, upper)
-        root, lower, upper, done = first_rounds(
-            tail_equation, (*parameters, log_level, sign), lower, upper, start, tolerance, rounds=3
-        )
-        index = torch.nonzero(~done.flatten()).squeeze(-1)
-        if len(index):
-            row = torch.arange(batch.numel(), device=index.device).view(batch).expand(shape).flatten()[index]
-            known = [each.flatten(1).index_select(1, row) for each in parameters]
-            known += [each.flatten()[index] for each in (log_level, sign.expand(shape))]
-            lower, upper, x, tolerance = (each.flatten()[index] for each in (lower, upper, root, tolerance))
-            found = solve_guarded(tail_equation, tuple(known), lower, upper, x, tolerance, axis=-1)
-            root.view(-1)[index] = found
-        return sign * root
+        mixture = self.present()
+        stored = (mixture.log_weights, mixture.means, mixture.deviations)
+        log_weights, means, deviations = map(components_first, stored)
+        return tail_quantile(log_weights, means, deviations, equations(level), equations(sign)).view(shape)
 
     def upper_quantile(self, level: Tensor) -> Tensor:
         """y with P(Y > y) = level."""
@@ -199,33 +187,95 @@ def weighted_sum(weights: Tensor, values: Tensor, dim: int = -1) -> Tensor:
     return (weights * torch.where(weights > 0, values, 0.0)).sum(dim)
 
 
+def tail_quantile(
+    log_weights: Tensor, means: Tensor, deviations: Tensor, level: Tensor, sign: Tensor
+) -> Tensor:
+    """Where the lower tails of mixtures (K, 1, N) are ``level`` (Q, N); the upper ones for a ``sign`` of -1.
+
+    All is found in the coordinate sign * y, in which each tail is a lower one.
+    """
+    weights, z = log_weights.exp(), normal.quantile(level)
+    lower, upper = component_range(means, deviations, z, sign)
+    mean = sum_components(weights * means)
+    variance = sum_components((means - mean).square_().add_(deviations.square()).mul_(weights))
+    start = sign * mean + torch.where(z == 0, 0.0, variance.sqrt() * z)
+    inverse = -normal.SQRT_HALF / deviations
+    log_heights = inverse.neg().log_().add_(log_weights).sub_(0.5 * math.log(math.pi))
+    parameters = (0.5 * weights, means, inverse, log_heights)
+    log_level, tolerance = level.log(), (CUBIC * deviations.amin(0)).expand(level.shape)
+    root, lower, upper, done = first_rounds(
+        tail_equation,
+        (*parameters, log_level, sign),
+        lower,
+        upper,
+        torch.clamp(start, lower, upper),
+        tolerance,
+        rounds=ROUNDS,
+    )
+    index = torch.nonzero(~done.flatten()).squeeze(-1)
+    if len(index):
+        column = index % level.shape[-1]
+        known = [each.squeeze(1).index_select(-1, column) for each in parameters]
+        known += [each.flatten()[index] for each in (log_level, sign)]
+        lower, upper, x, tolerance = (each.flatten()[index] for each in (lower, upper, root, tolerance))
+        found = solve_guarded(tail_equation, tuple(known), lower, upper, x, tolerance, axis=-1)
+        root.view(-1)[index] = found
+    return sign * root
+
+
+def component_range(means: Tensor, deviations: Tensor, z: Tensor, sign: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest of components' own quantiles, for deviates z (Q, N) of mirrored ones."""
+    lower, upper = torch.empty_like(z), torch.empty_like(z)
+    for part in columns(len(means), z):
+        own = torch.addcmul(means[..., part], deviations[..., part], (sign * z)[..., part])
+        ends = sign[..., part] * own.amin(0), sign[..., part] * own.amax(0)
+        lower[..., part], upper[..., part] = torch.minimum(*ends), torch.maximum(*ends)
+    return lower, upper
+
+
+def columns(n_components: int, each: Tensor) -> Iterator[slice]:
+    """Parts of the last axis, of which terms for each component stay in the cache."""
+    length = each.shape[-1]
+    width = n_components * max(1, each.numel() // max(1, length))
+    step = max(1, TERMS * torch.get_num_threads() // width)
+    return (slice(start, start + step) for start in range(0, length, step))
+
+
 def tail_equation(
     x: Tensor,
     weights: Tensor,
     means: Tensor,
     inverse: Tensor,
-    heights: Tensor,
+    log_heights: Tensor,
     log_level: Tensor,
     sign: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Log of the lower tail less the level's, and Halley's step, with the components on the first axis.
 
-    In u = -z / sqrt(2) the tail is the sum of ``weights`` erfc(u) and its slope that of ``heights``
-    exp(-u^2): ``weights`` are half of a mixture's, ``inverse`` is the slope of u, and ``heights`` are those
-    of the components. With a ``sign`` of -1 the mixture is mirrored.
+    In u = -z / sqrt(2) the tail is the sum of ``weights`` erfc(u) and its slope that of exp(``log_heights`` -
+    u^2): ``weights`` are half of a mixture's, ``inverse`` is the slope of u, and the heights are those of the
+    components. With a ``sign`` of -1 the mixture is mirrored, and u with it.
     """
-    u = (sign * x - means).mul_(inverse).mul_(sign)
-    tail = sum_components(torch.erfc(u).mul_(weights))
-    slopes = u.square().neg_().exp_().mul_(heights)
-    # Minus the second derivative of the tail.
-    second = sum_components((slopes * u).mul_(inverse)).mul_(2.0)
-    slope = sum_components(slopes)
+    sums = x.new_empty(3, *x.shape)
+    y = sign * x
+    for part in columns(len(inverse), x):
+        slope_of_u = inverse[..., part]
+        u = (y[..., part] - means[..., part]).mul_(slope_of_u)
+        terms = u.new_empty(len(u), 3, *u.shape[1:])
+        tails, slopes, bends = terms.unbind(1)
+        torch.mul(u, sign[..., part], out=tails).erfc_().mul_(weights[..., part])
+        torch.addcmul(log_heights[..., part], u, u, value=-1.0, out=slopes)
+        torch.threshold_(slopes, LOG_NOTHING, -torch.inf).exp_()
+        torch.mul(slopes, u.mul_(slope_of_u), out=bends)
+        sums[..., part] = sum_components(terms)
+    tail, slope, bend = sums.unbind()
     value, hazard = tail.log() - log_level, slope / tail
     newton = value / hazard
-    curvature = second / slope + hazard  # minus the second derivative of log tail, over the first
-    bend = torch.clamp(1.0 + 0.5 * newton * curvature, min=0.5)
+    # Minus the second derivative of log tail, over the first; that of the tail is 2 ``bend``.
+    curvature = bend.mul_(sign).mul_(2.0).div_(slope).add_(hazard)
+    shorter = curvature.mul_(newton).mul_(-0.5).sub_(1.0).clamp_(max=-0.5)
     # Far from the root, where the parabola bends back at once, Newton's step at least leaves the bracket.
-    return value, -newton / torch.where(bend > MAX_BEND, 1.0, bend)
+    return value, newton / torch.threshold_(shorter, -MAX_BEND, -1.0)
 
 
 def sum_components(terms: Tensor) -> Tensor:
