@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 from typing import final
 
 import torch
@@ -43,12 +44,13 @@ class PeriodicEmbedding:
         turns = (2.0 * math.pi * x).unsqueeze(-1)
         angle = turns * weights["embedding_frequencies"].unsqueeze(1)
         waves = torch.cat([angle.sin(), angle.cos()], dim=-1).flatten(1, 2)
-        linear = torch.baddbmm(
-            weights["embedding_intercepts"].unsqueeze(1), waves, weights["embedding_coefs"]
-        )
+        linear = torch.bmm(waves, weights["embedding_coefs"])
+        outputs = linear.view(*x.shape[:2], x.shape[2] * self.n_outputs)
+        # Of all features at once: additions along so short an axis take longer than the product.
+        outputs.add_(weights["embedding_intercepts"].repeat(1, x.shape[2]).unsqueeze(1))
         if trace is not None:
             trace.append((turns, waves, linear))
-        return torch.relu(linear).view(*x.shape[:2], x.shape[2] * self.n_outputs)
+        return torch.relu(outputs)
 
     def backward(
         self,
@@ -117,19 +119,21 @@ class PiecewiseLinearEncoding:
             for part, (size, columns) in zip(parts, self.groups, strict=True)
         ]
 
-    def forward(self, weights: Mapping[str, Tensor], x: Tensor, trace: Trace | None = None) -> Tensor:
-        """Map (S, n, d) to (S, n, n_outputs)."""
+    def forward(
+        self, weights: Mapping[str, Tensor], x: Tensor, out: Tensor, trace: Trace | None = None
+    ) -> None:
+        """Write what (S, n, d) is mapped to into ``out`` (S, n, n_outputs)."""
         starts, slopes = weights["embedding_bins"].detach().unsqueeze(1).unbind(2)
-        features = []
-        for (_, columns), start, slope in zip(
+        first = 0
+        for (size, columns), start, slope in zip(
             self.groups, self._split(starts), self._split(slopes), strict=True
         ):
             own = x if len(columns) == x.shape[-1] else x.index_select(-1, places_of(columns, x.device))
-            features.append((own.unsqueeze(-1) - start).mul_(slope).clamp_(0.0, 1.0).flatten(-2))
-        encoded = torch.cat(features, dim=-1) if len(features) > 1 else features[0]
+            part = out.narrow(-1, first, size * len(columns)).view(*out.shape[:-1], len(columns), size)
+            part.copy_(own.unsqueeze(-1).expand_as(part)).sub_(start).mul_(slope).clamp_(0.0, 1.0)
+            first += size * len(columns)
         if trace is not None:
-            trace.append((encoded,))
-        return encoded
+            trace.append((out,))
 
     def by_inputs(self, weights: Mapping[str, Tensor], encoded: Tensor, by_features: Tensor) -> Tensor:
         """The gradient by x (S, n, d), given that by the features that were ``encoded``."""
@@ -257,10 +261,15 @@ class TableEmbedding:
     def n_features(self) -> int:
         return sum(self.sizes)
 
+    @cached_property
+    def places(self) -> list[slice]:
+        """Where among the features each kind is."""
+        return [slice(*ends) for ends in pairwise(accumulate(self.sizes, initial=0))]
+
     @property
     def bins(self) -> slice:
         """Where among the features the bins are."""
-        return slice(self.n_numbers, self.n_numbers + self.sizes[1])
+        return self.places[1]
 
     @property
     def first_deviations(self) -> Tensor:
@@ -296,21 +305,26 @@ class TableEmbedding:
     def forward(self, weights: Mapping[str, Tensor], x: Tensor, trace: Trace | None = None) -> Tensor:
         """Map (S, n, n_columns) to (S, n, n_features)."""
         numbers, codes = x.split_with_sizes([self.n_numbers, len(self.n_codes)], dim=-1)
-        features = []
+        if self.n_features == self.n_numbers:
+            return numbers
+        # Written in place, part by part: joined afterwards, all would be written twice.
+        features = x.new_empty(*x.shape[:-1], self.n_features)
+        bins, marks, periodic, categories = self.places[1:]
         if self.gaps:
             missing = numbers.isnan()
             numbers = torch.where(missing, weights["gap_values"].unsqueeze(1), numbers)
             if trace is not None:
                 trace.append((missing,))
+        features[..., : self.n_numbers] = numbers
         if self.piecewise is not None:
-            features.append(self.piecewise.forward(weights, numbers, trace))
+            self.piecewise.forward(weights, numbers, features[..., bins], trace)
         if self.gaps:
-            features.append(missing.index_select(-1, places_of(self.gaps, x.device)).to(x.dtype))
+            features[..., marks] = missing.index_select(-1, places_of(self.gaps, x.device)).to(x.dtype)
         if self.periodic is not None:
-            features.append(self.periodic.forward(weights, numbers, trace))
+            features[..., periodic] = self.periodic.forward(weights, numbers, trace)
         if self.n_codes:
-            features.append(self.categories.forward(weights, codes.long(), trace))
-        return torch.cat([numbers, *features], dim=-1) if features else numbers
+            features[..., categories] = self.categories.forward(weights, codes.long(), trace)
+        return features
 
     def backward(
         self,
