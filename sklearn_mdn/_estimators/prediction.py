@@ -22,7 +22,7 @@ from sklearn_mdn._torch.threads import threads_for_numbers
 # float64 numbers of the widest layer that prediction holds at once: about what stays in the cache. A few rows
 # go through the layers together whatever their width, or reading weights would take most of the time, but not
 # more of them than a limit on memory allows.
-PREDICTION_BLOCK = 1 << 18
+PREDICTION_BLOCK = 1 << 17
 FEW_LAYER_ROWS = 64
 MOST_NUMBERS = 1 << 23
 
