@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import conformal  # noqa: E402
 
+from sklearn_mdn import MDNRegressor  # noqa: E402
+
 SETS = {
     level: np.array([[[0.0, 1.0], [2.0, 4.0]], [[0.0, 1.0], [np.nan, np.nan]]]) for level in conformal.LEVELS
 }
@@ -36,7 +38,7 @@ def test_results_are_kept_and_reported(tmp_path):
         sets = {level: np.tile([[[0.0, 1.0 + k]]], (20, 1, 1)) for level in conformal.LEVELS}
         for each in data:
             found = conformal.judged(sets, np.linspace(0.0, 1.0, 20), 1.0, tenth)
-            records.add((each.name, method, 0), {"levels": found, "calibration": 20, "test": 20})
+            records.add((each.name, method, 0), {"levels": found, "groups": [(20, 20)]})
     again = conformal.Records(tmp_path / "results.jsonl")
     text = conformal.report(again, data)
     assert "hdr against cqr  3 of 3" in text
@@ -77,7 +79,8 @@ class Remembering:
 
     def __call__(self, trial, calibration, test):
         self.asked.append(trial)
-        return {level: np.tile([[[0.0, 1.0]]], (len(test), 1, 1)) for level in conformal.LEVELS}
+        sets = {level: np.tile([[[0.0, 1.0]]], (len(test), 1, 1)) for level in conformal.LEVELS}
+        return sets, [(len(calibration), len(test))]
 
 
 def test_a_trial_serves_all_its_splits(tmp_path, monkeypatch):
@@ -96,6 +99,29 @@ def test_a_trial_serves_all_its_splits(tmp_path, monkeypatch):
     assert len({id(trial) for trial in methods["hdr"].asked}) == 4
     assert [len(records.splits("a", m)) for m in table] == [4, 2]
     assert records.rows("a", "hdr") == [(10, 10)] * 4
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_groups_of_predicted_spread_are_calibrated_by_themselves(grouped, monkeypatch):
+    monkeypatch.setattr(conformal, "GROUP_ROWS", 20)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(300, 1))
+    data = conformal.Rows("a", X, X[:, 0] * rng.normal(size=300), False)
+    trial = conformal.Trial(data, np.arange(100))
+    network = MDNRegressor(1, hidden_layer_sizes=8, max_iter=150, random_state=0)
+    trial.__dict__["network"] = network.fit(*trial.rows)
+    calibration, test = np.arange(100, 200), np.arange(200, 300)
+    sets, counts = conformal.ours("interval", grouped=grouped)(trial, calibration, test)
+    assert len(counts) == (3 if grouped else 1)
+    assert [sum(each) for each in zip(*counts, strict=True)] == [100, 100]
+    assert sets[0.9].shape == (100, 1, 2)
+    density = trial.network.predict_distribution(X[test])
+    levels = np.unique(density.cdf(sets[0.9][:, 0, 1]).round(6))  # one a group
+    assert len(levels) == len(counts)
+
+
+def test_a_group_of_too_few_rows_covers_everything():
+    assert conformal.coverage_band([(5, 40)], 0.9, 0.1) == (1.0, 1.0)
 
 
 def test_missing_files_are_named(tmp_path):
