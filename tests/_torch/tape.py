@@ -18,9 +18,8 @@ class Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if operation._schema.is_mutable:
-            for tensor in tensors_of((args, kwargs)):
-                self.before.setdefault(id(tensor), (tensor, tensor.clone()))
+        for tensor in written(operation, args, kwargs):
+            self.before.setdefault(id(tensor), (tensor, tensor.clone()))
         result = operation(*args, **kwargs)
         self.calls.append((operation, args, kwargs, result))
         return result
@@ -36,6 +35,15 @@ class Tape(TorchDispatchMode):
             for old, new in zip(tensors_of(result), tensors_of(again), strict=True):
                 if old.data_ptr() != new.data_ptr():
                     old.copy_(new)
+
+
+def written(operation, args, kwargs):
+    """The tensors among the arguments that the operation writes to."""
+    given = {
+        spec.name: value for spec, value in zip(operation._schema.arguments, args, strict=False)
+    } | kwargs
+    aliases = {spec.name: spec.alias_info for spec in operation._schema.arguments}
+    return tensors_of([value for name, value in given.items() if aliases[name] and aliases[name].is_write])
 
 
 def tensors_of(tree):
