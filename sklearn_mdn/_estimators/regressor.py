@@ -139,8 +139,9 @@ class MDNRegressor(LargeFitsMixin, CallbackSupportMixin, DensityRegressorMixin, 
         between quantiles of the training rows, or between all values of a column that has few, which lets
         networks follow steps and kinks as trees do. "periodic" adds learned sines and cosines of it, for
         smooth but sharp changes. None uses the numbers alone. With bins, a column whose single values say
-        more of the target than where they lie (an identity, a day, a mixture's recipe) is one of categories
-        as well, if an F test of lack of fit says so beyond doubt; not with ``groups`` or ``distributed``.
+        more of the target than where they lie (an identity, a day, a route) is one of categories
+        as well, if an F test of lack of fit says so beyond doubt; not with ``groups`` or ``distributed``, nor
+        where rows are read in blocks.
     alpha : float, default=1e-4
         Decoupled decay of the weights (not the biases) at each step, relative to the learning rate.
     batch_size : int or "auto", default="auto"
