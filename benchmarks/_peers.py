@@ -182,13 +182,20 @@ def machine() -> str:
     return f"{name}, {count(os.cpu_count(), 'core')}"
 
 
+STATUS = Path("/proc/self/status")  # of Linux
+
+
+def status_mib(name: str) -> float:
+    """An entry of what Linux says of this process's memory."""
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 2**10
+
+
 def peak_mib() -> float:
     """Largest resident memory so far."""
-    status = Path("/proc/self/status")
-    if status.exists():
+    if STATUS.exists():
         # Linux's getrusage counts the process that this one was forked from as well; this mark does not.
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
+        return status_mib("VmHWM")
     import resource  # Windows has none
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on macOS

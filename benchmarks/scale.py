@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from _methods import versions_of
-from _peers import BenchmarkError, add_out, as_script, heading, run_line, table, write_page
+from _peers import BenchmarkError, add_out, as_script, heading, run_line, status_mib, table, write_page
 
 from sklearn_mdn import MDNRegressor
 
@@ -44,9 +44,7 @@ def write_rows(path: Path, n_rows: int) -> None:
 
 def own_mib() -> float:
     """Memory of this process that no file stands for: pages of a memory map are the system's to take back."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith("RssAnon"))
-    return int(line.split()[1]) / 2**10
+    return status_mib("RssAnon")
 
 
 @contextmanager

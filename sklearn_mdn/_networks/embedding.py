@@ -129,6 +129,7 @@ class PiecewiseLinearEncoding:
             self.groups, self._split(starts), self._split(slopes), strict=True
         ):
             own = x if len(columns) == x.shape[-1] else x.index_select(-1, places_of(columns, x.device))
+            # Not by `_split`: autograd refuses changes in views that were split off together.
             part = out.narrow(-1, first, size * len(columns)).view(*out.shape[:-1], len(columns), size)
             part.copy_(own.unsqueeze(-1).expand_as(part)).sub_(start).mul_(slope).clamp_(0.0, 1.0)
             first += size * len(columns)

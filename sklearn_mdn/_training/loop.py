@@ -199,8 +199,6 @@ class TrainingState:
 
     def keep(self, mask: list[bool]) -> None:
         """Store the parameters of the members that leave the stack, go on with the others."""
-        if all(mask):
-            return
         self.snapshot()
         index = torch.tensor(mask, device="cpu").nonzero().squeeze(1)
         self.active = self.active[index]
